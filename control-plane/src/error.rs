@@ -1,0 +1,73 @@
+//! `Error`: what can go wrong, in the words of the domain. It knows no status code; `api::error` gives it one.
+
+/// Shorthand for what most functions here give.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a request was not carried out. `Display` is what the caller reads; the chain of sources is for the log alone.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request breaks a rule of the contract that is judged before its form.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The caller did not prove who it is.
+    #[error("{0}")]
+    Unauthenticated(String),
+    /// The caller is known and lacks a permission.
+    #[error("permission `{permission}` is missing: ask an administrator of the organization for a role that grants it")]
+    Forbidden {
+        /// The permission's name.
+        permission: &'static str,
+    },
+    /// There is no such thing, or it is another organization's.
+    #[error("{0}")]
+    NotFound(String),
+    /// Another operation is in progress, or the name is taken.
+    #[error("{0}")]
+    Conflict(String),
+    /// A field of the request is not valid.
+    #[error("{}", .0.first().map_or("the request is not valid", |field| field.msg.as_str()))]
+    Invalid(Vec<InvalidField>),
+    /// Too many requests.
+    #[error("too many requests: try again in {retry_after_s} s")]
+    RateLimited {
+        /// When to try again.
+        retry_after_s: u64,
+    },
+    /// The service cannot take this now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A fault of ours. The caller learns no more than that.
+    #[error("internal error")]
+    Internal(#[source] anyhow::Error),
+}
+
+/// One entry of a 422's `detail`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct InvalidField {
+    /// Where: `["body", "inputs", "0"]`.
+    pub loc: Vec<String>,
+    /// What is wrong and what to do.
+    pub msg: String,
+    /// A short name of the rule.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+}
+
+impl Error {
+    /// One field that breaks one rule.
+    pub fn invalid(loc: &[&str], kind: &'static str, msg: impl ToString) -> Self {
+        let loc = loc.iter().map(ToString::to_string).collect();
+        Self::Invalid(vec![InvalidField { loc, msg: msg.to_string(), kind }])
+    }
+
+    /// A fault of ours, with the operation that failed.
+    pub fn internal(source: impl Into<anyhow::Error>, operation: &'static str) -> Self {
+        Self::Internal(source.into().context(operation))
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(source: anyhow::Error) -> Self {
+        Self::Internal(source)
+    }
+}

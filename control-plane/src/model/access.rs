@@ -1,0 +1,97 @@
+//! Who may do what: users, roles, grants, API keys.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ApiKeyId, OrgId, UserId};
+
+/// A user, named by the organization that keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UserRef {
+    /// The user's organization.
+    pub org_id: OrgId,
+    /// The user within it.
+    pub user_id: UserId,
+}
+
+/// A user as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct User {
+    /// The user's id.
+    pub id: UserId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The name of its one role.
+    pub role_name: String,
+}
+
+/// A role: a name for a set of grants.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Role {
+    /// Unique within the organization.
+    pub name: String,
+    /// Deny wins; what no grant matches is denied.
+    pub permission_grants: Vec<Grant>,
+}
+
+/// One line of a role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// Whether it allows or denies.
+    pub action: Action,
+    /// A permission's name such as `Tool:InvokeTool`, or a whole family such as `Tool:*`, or `*`.
+    pub permission_name: String,
+    /// All of them have to hold for the grant to match. The key is an attribute's name.
+    #[serde(default)]
+    pub conditions: BTreeMap<String, Condition>,
+}
+
+/// What a matching grant does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// The permission is given, unless another grant denies it.
+    Allow,
+    /// The permission is refused, whatever else allows it.
+    Deny,
+}
+
+/// A test of one attribute. An attribute that the resource does not have equals nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", deny_unknown_fields)]
+pub enum Condition {
+    /// The attribute is there and has this value.
+    Equals {
+        /// The value.
+        value: String,
+    },
+    /// The attribute is not there or has another value.
+    NotEquals {
+        /// The value.
+        value: String,
+    },
+    /// The attribute is there and has one of these values.
+    In {
+        /// The values.
+        values: Vec<String>,
+    },
+}
+
+/// An API key as it is stored: the key itself is shown once, when it is made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// The key's id.
+    pub id: ApiKeyId,
+    /// What its maker called it.
+    pub name: Option<String>,
+    /// The SHA-256 of the key, in hexadecimal. The key has 256 random bits, so a slow hash would add nothing.
+    pub key_sha256: String,
+    /// It signs in only users with no more rights than this role.
+    pub role_name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From then on it signs in nobody.
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,275 @@
+//! The store: sled for rows, plain files for what is large. sled appears in this folder and nowhere else.
+//!
+//! A method that writes returns once its change is durable: see `durability`. A method that reads sees what was
+//! written last, which for a moment may be more than what is durable.
+//!
+//! # Key layout
+//!
+//! Every tree's key begins with the organization's id and a 0 byte, which no id holds, so one organization's keys are
+//! one range that no other's can reach into. Ids are their 12 bytes, numbers are big endian: keys sort as their values.
+//!
+//! | tree | key after `org 0` | value |
+//! |---|---|---|
+//! | `organizations` | | when it was made |
+//! | `users` | user id | [`User`](crate::model::User) |
+//! | `roles` | role name | [`Role`](crate::model::Role) |
+//! | `api_keys` | key id | [`ApiKey`](crate::model::ApiKey) |
+//! | `api_key_counts` | | how many keys there are |
+//! | `tools` | tool id | [`Tool`](crate::model::Tool) |
+//! | `tool_names` | name | the id of the tool that has the name and is not deprecated |
+//! | `versions` | tool id, major, minor, patch | [`ToolVersion`](crate::model::ToolVersion) |
+//! | `active_versions` | tool id, major, minor, patch | a mark; only of versions that are not deprecated |
+//! | `version_counts` | tool id | how many versions there are |
+//! | `builds` | build key | [`Build`] |
+//! | `invocations` | invocation id | [`Invocation`](crate::model::Invocation) |
+//! | `invocations_by_tool` | tool id, invocation id | a mark |
+//! | `invocations_by_conversation` | SHA-256 of the conversation's id, invocation id | a mark |
+//! | `invocations_by_simulation_run` | SHA-256 of the run's id, invocation id | a mark |
+//!
+//! The one key without an organization is `format` in sled's default tree. `rows` says what a value looks like.
+
+mod api_keys;
+mod blobs;
+mod builds;
+mod durability;
+mod engine;
+mod error;
+mod invocation_row;
+mod invocations;
+mod organizations;
+mod reserve;
+mod roles;
+mod rows;
+#[cfg(test)]
+mod testing;
+mod tools;
+mod users;
+mod versions;
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sled::Tree;
+use sled::transaction::{TransactionError, TransactionResult};
+
+pub use blobs::Blobs;
+pub use builds::Build;
+pub use error::StoreError;
+pub use invocations::{Index, InvocationIds, Order};
+
+use crate::error::{Error, Result};
+use durability::Durability;
+use reserve::Reserve;
+
+/// How a store behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// With less free space than this, in bytes, writes are refused: sled cannot be opened again once its disk was full.
+    pub reserve_free_bytes: u64,
+}
+
+/// An open data folder. It belongs to one process at a time.
+pub struct Store {
+    // Fields drop in this order. The flusher ends first, with a last round; the lock is given back when sled is closed.
+    durability: Durability,
+    organizations: Tree,
+    users: Tree,
+    roles: Tree,
+    api_keys: Tree,
+    api_key_counts: Tree,
+    tools: Tree,
+    tool_names: Tree,
+    versions: Tree,
+    active_versions: Tree,
+    version_counts: Tree,
+    builds: Tree,
+    invocations: Tree,
+    invocations_by_tool: Tree,
+    invocations_by_conversation: Tree,
+    invocations_by_simulation_run: Tree,
+    blobs: Blobs,
+    reserve: Arc<Reserve>,
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the data folder, and makes it when there is none. It blocks until sled has recovered.
+    pub fn open(folder: &Path, options: Options) -> Result<Self> {
+        fs_err::create_dir_all(folder).map_err(|e| StoreError::file("make the data folder", e))?;
+        let lock = lock(folder)?;
+        let reserve = Arc::new(Reserve::new(folder.to_owned(), options.reserve_free_bytes));
+        let blobs = Blobs::open(&folder.join("blobs"), Arc::clone(&reserve))?;
+        let (db, mut files) = engine::open(&folder.join("store"))?;
+
+        let tree = |name: &str| db.open_tree(name);
+        let store = Self {
+            organizations: tree("organizations")?,
+            users: tree("users")?,
+            roles: tree("roles")?,
+            api_keys: tree("api_keys")?,
+            api_key_counts: tree("api_key_counts")?,
+            tools: tree("tools")?,
+            tool_names: tree("tool_names")?,
+            versions: tree("versions")?,
+            active_versions: tree("active_versions")?,
+            version_counts: tree("version_counts")?,
+            builds: tree("builds")?,
+            invocations: tree("invocations")?,
+            invocations_by_tool: tree("invocations_by_tool")?,
+            invocations_by_conversation: tree("invocations_by_conversation")?,
+            invocations_by_simulation_run: tree("invocations_by_simulation_run")?,
+            durability: {
+                // The first round makes what opening wrote durable, and with it the folders themselves.
+                let db = db.clone();
+                let mut round = move || {
+                    db.flush()?;
+                    files.sync()
+                };
+                round().map_err(|e| StoreError::file("make the new store durable", e))?;
+                blobs::sync_folder(folder).map_err(|e| StoreError::file("make the data folder durable", e))?;
+                Durability::start(round)
+            },
+            blobs,
+            reserve,
+            _lock: lock,
+        };
+        Ok(store)
+    }
+
+    /// The large values: components, wheels, outputs.
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// Whether writes are taken now. `Error::Unavailable` says why not.
+    pub fn check_writable(&self) -> Result<()> {
+        self.durability.check()?;
+        self.reserve.check()
+    }
+
+    /// Returns once all that was written before is durable.
+    pub async fn flush(&self) -> Result<()> {
+        self.durability.durable().await
+    }
+
+    /// Makes all durable and closes the folder, so that another process may open it.
+    pub async fn close(self) -> Result<()> {
+        let flushed = self.flush().await;
+        // Closing joins the flusher and waits for the disk.
+        tokio::task::spawn_blocking(move || drop(self))
+            .await
+            .map_err(|e| Error::internal(e, "failed to close the store"))?;
+        flushed
+    }
+
+    /// Gives a transaction's result once what it wrote is durable.
+    async fn durable<A>(&self, outcome: TransactionResult<A, Error>) -> Result<A> {
+        let value = decided(outcome)?;
+        self.durability.durable().await?;
+        Ok(value)
+    }
+
+    /// Makes the blobs of rows durable. They have to be before the rows that name them are written.
+    async fn put_blobs(&self, contents: Vec<Vec<u8>>) -> Result<()> {
+        if contents.is_empty() {
+            return Ok(());
+        }
+        let blobs = self.blobs.clone();
+        tokio::task::spawn_blocking(move || contents.iter().try_for_each(|content| blobs.put(content).map(drop)))
+            .await
+            .map_err(|e| Error::internal(e, "failed to write the blobs of a row"))?
+    }
+
+    /// Adds a row whose key must be free; `taken` is what the caller reads when it is not.
+    async fn add<T: Serialize>(&self, tree: &Tree, key: Vec<u8>, row: &T, taken: String) -> Result<()> {
+        self.check_writable()?;
+        let mut blobs = Vec::new();
+        let row = rows::encode(row, &mut blobs)?;
+        self.put_blobs(blobs).await?;
+
+        let outcome = tree.transaction(|tree| {
+            if tree.insert(key.as_slice(), row.as_slice())?.is_some() {
+                return sled::transaction::abort(Error::Conflict(taken.clone()));
+            }
+            Ok(())
+        });
+        self.durable(outcome).await
+    }
+
+    /// The row of a key.
+    fn read<T: DeserializeOwned>(&self, tree: &Tree, key: &[u8]) -> Result<Option<T>> {
+        tree.get(key)?.map(|row| rows::decode(&row, &self.blobs)).transpose()
+    }
+
+    /// All rows whose keys begin with `prefix`, in the order of their keys.
+    fn list<T: DeserializeOwned>(&self, tree: &Tree, prefix: &[u8]) -> Result<Vec<T>> {
+        tree.scan_prefix(prefix).values().map(|row| rows::decode(&row?, &self.blobs)).collect()
+    }
+}
+
+/// What a transaction came to: its value, its refusal, or sled's fault.
+fn decided<A>(outcome: TransactionResult<A, Error>) -> Result<A> {
+    outcome.map_err(|error| match error {
+        TransactionError::Abort(refusal) => refusal,
+        TransactionError::Storage(fault) => fault.into(),
+    })
+}
+
+/// Takes the folder for this process. The kernel gives it back when the process ends, however it ends.
+fn lock(folder: &Path) -> Result<File> {
+    let file = fs_err::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("lock"))
+        .map_err(|e| StoreError::file("open the data folder's lock", e))?
+        .into_parts()
+        .0;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Conflict(format!(
+            "the data folder {} is in use by another process: stop that one, or name another folder",
+            folder.display()
+        ))),
+        Err(TryLockError::Error(source)) => Err(StoreError::file("lock the data folder", source).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{OPTIONS, acme, open_in, tool};
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_confirmed_is_there_after_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_in(folder.path());
+        let tool = tool("weather");
+        store.create_tool(&acme(), &tool).await.unwrap();
+        store.close().await.unwrap();
+
+        let store = open_in(folder.path());
+        assert_eq!(store.get_tool(&acme(), tool.id).unwrap().unwrap().name, tool.name);
+    }
+
+    #[test]
+    fn a_folder_belongs_to_one_store_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let _store = open_in(folder.path());
+        let refused = Store::open(folder.path(), OPTIONS).err().unwrap();
+        assert!(matches!(&refused, Error::Conflict(message) if message.contains("in use by another process")));
+    }
+
+    #[tokio::test]
+    async fn below_the_reserve_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Options { reserve_free_bytes: u64::MAX }).unwrap();
+        let tool = tool("weather");
+        assert!(matches!(store.create_tool(&acme(), &tool).await, Err(Error::Unavailable(_))));
+        assert!(matches!(store.blobs().put(b"content"), Err(Error::Unavailable(_))));
+        assert!(store.get_tool(&acme(), tool.id).unwrap().is_none());
+    }
+}

@@ -1,0 +1,44 @@
+//! What the tests of the store begin with.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::{Options, Store};
+use crate::model::{OrgId, Tool, ToolId, ToolName, UserId, UserRef};
+
+/// A store that writes whatever the disk holds.
+pub(super) const OPTIONS: Options = Options { reserve_free_bytes: 0 };
+
+pub(super) fn open_in(folder: &Path) -> Store {
+    Store::open(folder, OPTIONS).unwrap()
+}
+
+pub(super) fn acme() -> OrgId {
+    OrgId::parse("acme").unwrap()
+}
+
+pub(super) fn other_org() -> OrgId {
+    OrgId::parse("acme-2").unwrap()
+}
+
+pub(super) fn someone() -> UserRef {
+    UserRef { org_id: acme(), user_id: UserId::new() }
+}
+
+pub(super) fn tool(name: &str) -> Tool {
+    Tool {
+        id: ToolId::new(),
+        org_id: acme(),
+        created_at: Timestamp::UNIX_EPOCH,
+        updated_at: Timestamp::UNIX_EPOCH,
+        name: ToolName::parse(name).unwrap(),
+        description: "says what the weather is".to_owned(),
+        deprecated: false,
+        tags: BTreeMap::new(),
+        envvars: BTreeMap::new(),
+        creator: someone(),
+        updated_by: someone(),
+    }
+}

@@ -1,0 +1,135 @@
+//! `runtime run`: one invocation, as production would run it.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use runtime::Error;
+use runtime::invoke::{Call, Hidden, Limits, Mode};
+use runtime::outcome::{Failure, Outcome, Report};
+use sdk::Problem;
+use serde_json::{Value, json};
+
+use super::exit;
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  runtime run --input '{\"city\": \"Ghent\"}'
+  runtime run weather.wasm --input @input.json --env WEATHER_UNITS=metric --secret WEATHER_API_KEY=…
+  echo '{\"city\": \"Ghent\"}' | runtime run weather --input - --json")]
+pub struct Arguments {
+    /// The project's folder, or a built file.
+    #[arg(default_value = ".", value_name = "PROJECT")]
+    tool: PathBuf,
+    /// The input: JSON, `@FILE`, or `-` for standard input.
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    input: String,
+    /// An environment variable; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// A secret environment variable; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    secret: Vec<(String, String)>,
+    /// How the tool is to run.
+    #[arg(long, default_value = "regular", value_enum)]
+    mode: ModeArgument,
+    /// Print the whole report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ModeArgument {
+    Regular,
+    ConversationSimulation,
+}
+
+pub fn execute(arguments: Arguments, cache: &Path) -> Result<ExitCode, Error> {
+    let parameters = input(&arguments.input)?;
+    let built = super::built_file(&arguments.tool, cache)?;
+    let tool = super::single_runtime(cache)?.load_file(&built)?;
+    tool.check_input(&parameters)?;
+
+    let given = arguments.env.into_iter().chain(arguments.secret);
+    let env = given.map(|(name, value)| (name, Hidden(value))).collect();
+    let mode = match arguments.mode {
+        ModeArgument::Regular => Mode::Regular,
+        ModeArgument::ConversationSimulation => Mode::ConversationSimulation,
+    };
+    let call = Call { env, ..Call::new(&parameters, mode) };
+    let label = tool.label();
+    let missing: Vec<_> = label.env.iter().chain(&label.secrets).filter(|name| !call.env.contains_key(*name)).collect();
+    if let Some(name) = missing.first() {
+        let problem = Problem::new(
+            format!("the tool requires the variable {name}, and it is not given"),
+            format!("add `--env {name}=…`, or `--secret {name}=…` where it is a secret"),
+        );
+        return Err(sdk::Error::from(problem).into());
+    }
+    let executor = tokio::runtime::Runtime::new().map_err(|source| Error::internal("start an executor", source))?;
+    let report = executor.block_on(tool.invoke(&call, &Limits::default()))?;
+    if arguments.json { print_json(&report) } else { print_text(&report) }
+    Ok(match report.outcome {
+        Outcome::Returned { .. } => ExitCode::SUCCESS,
+        Outcome::Failed(_) => ExitCode::from(exit::TOOL_FAILED),
+    })
+}
+
+fn print_text(report: &Report) {
+    if !report.logs.is_empty() {
+        eprint!("{}", report.logs);
+    }
+    match &report.outcome {
+        Outcome::Returned { output } => println!("{output}"),
+        Outcome::Failed(Failure { exception_type, message, stack_trace }) => {
+            stack_trace.iter().for_each(|frame| eprintln!("  {frame}"));
+            eprintln!("{exception_type}: {message}");
+        }
+    }
+    let milliseconds = report.duration.as_secs_f64() * 1e3;
+    eprintln!("{milliseconds:.1} ms, {} MiB at the most", report.peak_memory_bytes >> 20);
+}
+
+fn print_json(report: &Report) {
+    let outcome = match &report.outcome {
+        Outcome::Returned { output } => json!({"succeeded": true, "output": output}),
+        Outcome::Failed(failure) => json!({
+            "succeeded": false,
+            "exception_type": failure.exception_type,
+            "exception_message": failure.message,
+            "exception_stack_trace": failure.stack_trace,
+        }),
+    };
+    let report = json!({
+        "result": outcome,
+        "logs": report.logs,
+        "duration_ms": report.duration.as_secs_f64() * 1e3,
+        "peak_memory_bytes": report.peak_memory_bytes,
+    });
+    println!("{report}");
+}
+
+fn input(argument: &str) -> Result<Value, Error> {
+    let unreadable = |what: String, source: std::io::Error| {
+        sdk::Error::from(Problem::new(format!("{what} cannot be read: {source}"), "name a file that exists"))
+    };
+    let text = if argument == "-" {
+        let mut text = String::new();
+        let read = std::io::stdin().read_to_string(&mut text);
+        read.map_err(|source| unreadable("standard input".to_owned(), source))?;
+        text
+    } else if let Some(path) = argument.strip_prefix('@') {
+        fs_err::read_to_string(path).map_err(|source| unreadable("the input".to_owned(), source))?
+    } else {
+        argument.to_owned()
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        let mismatch = runtime::input::Mismatch { path: String::new(), message: format!("the input is no JSON: {error}") };
+        Error::Input(vec![mismatch])
+    })
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,104 @@
+//! A tool as machine code, ready to be instantiated.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jsonschema::Validator;
+use sdk::artifact::{self, Artifact, Label};
+use sdk::base::Base;
+use sdk::sandbox::{Access, Host, Mount, ToolPre};
+use sdk::{Error as BuildError, Problem};
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use crate::engine::Shared;
+use crate::error::Error;
+use crate::input;
+
+/// A loaded tool. Cheap to clone; the machine code goes when the last clone does.
+#[derive(Clone)]
+pub struct Tool {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) pre: ToolPre<Host>,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) label: Label,
+    pub(crate) validator: Validator,
+}
+
+impl Tool {
+    /// What the tool says of itself.
+    pub fn label(&self) -> &Label {
+        &self.inner.label
+    }
+
+    /// Holds parameters against the tool's schema.
+    pub fn check_input(&self, parameters: &serde_json::Value) -> Result<(), Error> {
+        input::check(&self.inner.validator, parameters)
+    }
+
+    pub(crate) fn load(shared: &Arc<Shared>, built: Vec<u8>) -> Result<Self, Error> {
+        let artifact = Artifact::parse(built)?;
+        let base = Base::find(&shared.options.cache, &artifact.label.base_key).ok_or_else(|| {
+            BuildError::from(Problem::new(
+                "this tool was built by another version of Toolplane",
+                "build it again with this version",
+            ))
+        })?;
+        let folder = prepare(shared, &artifact)?;
+        let fault = |source: wasmtime::Error| Error::internal("load the tool", anyhow::Error::from(source));
+        let component = open(shared, &folder.join(code_name(shared))).map_err(fault)?;
+        let pre = shared.linker.instantiate_pre(&component).and_then(ToolPre::new).map_err(fault)?;
+        let validator = input::validator(&artifact.label.description.input_schema)?;
+        let mounts = vec![
+            Mount { host: base.python(), guest: "/python", access: Access::Read },
+            Mount { host: folder.join("files"), guest: "/tool", access: Access::Read },
+        ];
+        let inner = Inner { pre, mounts, label: artifact.label, validator };
+        Ok(Self { shared: Arc::clone(shared), inner: Arc::new(inner) })
+    }
+}
+
+/// Maps machine code that [`prepare`] wrote.
+#[expect(unsafe_code, reason = "mapping machine code that this program compiled itself")]
+fn open(shared: &Shared, code: &Path) -> wasmtime::Result<Component> {
+    // SAFETY: the file was compiled by this program into its own cache and renamed into place when whole; a stranger's
+    // file is always compiled and never mapped. Wasmtime refuses code of another version or of other settings.
+    unsafe { Component::deserialize_file(&shared.engine, code) }
+}
+
+/// Compiles and unpacks a tool into the cache, unless that was done before. Answers its folder.
+fn prepare(shared: &Shared, artifact: &Artifact) -> Result<PathBuf, Error> {
+    let fault = |source: std::io::Error| Error::internal("write the tool into the cache", source);
+    let tools = shared.options.cache.join("tools");
+    let folder = tools.join(hex::encode(Sha256::digest(&artifact.bytes)));
+    let code = code_name(shared);
+    if folder.join(&code).is_file() {
+        return Ok(folder);
+    }
+    fs_err::create_dir_all(&tools).map_err(fault)?;
+    let work = tempfile::Builder::new().prefix("tool-").tempdir_in(&tools).map_err(fault)?;
+    let machine_code = shared
+        .engine
+        .precompile_component(&artifact.bytes)
+        .map_err(|source| Error::internal("compile the tool", anyhow::Error::from(source)))?;
+    fs_err::write(work.path().join(&code), machine_code).map_err(fault)?;
+    let files = work.path().join("files");
+    fs_err::create_dir(&files).map_err(fault)?;
+    artifact::unpack(&artifact.files, &files).map_err(fault)?;
+    match fs_err::rename(work.path(), &folder) {
+        Ok(()) => {}
+        // Another engine's code is there already, or another process was quicker: only the code is missing.
+        Err(_) if folder.is_dir() => fs_err::rename(work.path().join(&code), folder.join(&code)).map_err(fault)?,
+        Err(source) => return Err(fault(source)),
+    }
+    Ok(folder)
+}
+
+/// The name of the machine code's file: code for another version or other settings lies beside it.
+fn code_name(shared: &Shared) -> String {
+    format!("code-{}.cwasm", sdk::snapshot::fingerprint(&shared.engine))
+}

@@ -1,0 +1,107 @@
+//! The engine: one per process, with a pool of slots that invocations take turns in.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sdk::sandbox::{self, Host, Ticker};
+use tokio::sync::Semaphore;
+use wasmtime::component::Linker;
+use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::component::Tool;
+use crate::error::Error;
+
+/// Settings of a [`Runtime`].
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where machine code, unpacked files and the Python base are kept. It may be deleted while nothing runs.
+    pub cache: PathBuf,
+    /// How many invocations may run at once. The rest wait.
+    pub max_concurrent: u32,
+    /// The most linear memory that any invocation may be given.
+    pub max_memory_bytes: usize,
+}
+
+impl Options {
+    /// The defaults, with a cache in this folder.
+    pub fn new(cache: impl Into<PathBuf>) -> Self {
+        // A live instance costs half a megabyte and a reservation of addresses, so the number is bounded by what the
+        // processors can usefully interleave rather than by memory.
+        Self { cache: cache.into(), max_concurrent: 64, max_memory_bytes: 1 << 30 }
+    }
+}
+
+/// Runs tools. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<Host>,
+    pub(crate) slots: Semaphore,
+    pub(crate) options: Options,
+}
+
+impl Runtime {
+    /// Reserves the pool and starts the clock.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let fault = |source: wasmtime::Error| Error::internal("start the engine", anyhow::Error::from(source));
+        let mut config = sandbox::engine_config();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(&options)));
+        let engine = Engine::new(&config).map_err(fault)?;
+        Ticker::start(&engine).map_err(|source| Error::internal("start the clock", source))?;
+        let linker = sandbox::linker(&engine).map_err(fault)?;
+        let slots = Semaphore::new(options.max_concurrent as usize);
+        Ok(Self { shared: Arc::new(Shared { engine, linker, slots, options }) })
+    }
+
+    /// Loads a built tool. The first time it is compiled, for about five seconds; then it is mapped from the cache.
+    ///
+    /// It blocks, and must not be called on a thread of an async executor.
+    pub fn load(&self, built: Vec<u8>) -> Result<Tool, Error> {
+        Tool::load(&self.shared, built)
+    }
+
+    /// Loads a built tool from a file.
+    pub fn load_file(&self, path: &Path) -> Result<Tool, Error> {
+        self.load(fs_err::read(path).map_err(|source| Error::internal("read the built tool", source))?)
+    }
+
+    /// How many invocations run now.
+    pub fn running(&self) -> usize {
+        self.shared.options.max_concurrent as usize - self.shared.slots.available_permits()
+    }
+
+    /// The folder that the runtime keeps its files in.
+    pub fn cache(&self) -> &Path {
+        &self.shared.options.cache
+    }
+}
+
+fn pool(options: &Options) -> PoolingAllocationConfig {
+    // componentize-py links about 25 core modules into one component.
+    const CORE_INSTANCES: u32 = 64;
+    const TABLES: u32 = 8;
+
+    let slots = options.max_concurrent;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .max_tables_per_component(TABLES)
+        .max_memories_per_component(1)
+        .total_core_instances(slots * CORE_INSTANCES)
+        .total_memories(slots)
+        .total_tables(slots * TABLES)
+        .total_stacks(slots)
+        .max_component_instance_size(4 << 20)
+        .max_core_instance_size(4 << 20)
+        .table_elements(100_000)
+        .max_memory_size(options.max_memory_bytes);
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        // Together they reset only the pages that a guest has written, by copying; each alone is slower than neither.
+        pool.linear_memory_keep_resident(64 << 20).table_keep_resident(1 << 20).pagemap_scan(Enabled::Yes);
+    }
+    pool
+}

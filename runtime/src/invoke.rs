@@ -1,0 +1,134 @@
+//! One invocation: a fresh instance in a fresh store, dropped when it has answered.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use sdk::sandbox::{self, Host, Logs};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::component::Tool;
+use crate::error::Error;
+use crate::outcome::{Failure, Outcome, Report};
+
+/// The most that one invocation may use.
+pub type Limits = sandbox::Limits;
+
+/// What the tool is called with.
+#[derive(Debug, Serialize)]
+pub struct Call<'a> {
+    /// The input, already held against the schema.
+    pub parameters: &'a Value,
+    /// Whether this is a simulation.
+    pub mode: Mode,
+    /// Environment variables, secret ones among them.
+    #[serde(serialize_with = "exposed")]
+    pub env: BTreeMap<String, Hidden>,
+    /// Variables of the conversation.
+    pub user_variables: BTreeMap<String, String>,
+    /// Variables of the conversation that must not be shown.
+    #[serde(serialize_with = "exposed")]
+    pub sensitive_user_variables: BTreeMap<String, Hidden>,
+    /// The id under which the invocation is recorded.
+    pub invocation_id: String,
+}
+
+/// A text that `Debug` does not show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// How the tool is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// For real.
+    Regular,
+    /// In a simulation: the tool's stand-in runs, where it has one.
+    ConversationSimulation,
+}
+
+impl<'a> Call<'a> {
+    /// A call without variables.
+    pub fn new(parameters: &'a Value, mode: Mode) -> Self {
+        Self {
+            parameters,
+            mode,
+            env: BTreeMap::new(),
+            user_variables: BTreeMap::new(),
+            sensitive_user_variables: BTreeMap::new(),
+            invocation_id: String::new(),
+        }
+    }
+}
+
+impl Tool {
+    /// Runs the tool once. The limits are the host's; the author's own apply where they are lower.
+    pub async fn invoke(&self, call: &Call<'_>, limits: &Limits) -> Result<Report, Error> {
+        let limits = self.narrowed(limits);
+        let slots = &self.shared.slots;
+        let _slot = slots.acquire().await.map_err(|source| Error::internal("wait for a slot", source))?;
+
+        let started = Instant::now();
+        let deadline = started + limits.wall_clock;
+        let logs = Logs::new(limits.log_bytes);
+        let fault = |source: wasmtime::Error| Error::internal("start an instance", anyhow::Error::from(source));
+        let host = Host::new(&self.inner.mounts, &logs, &limits).map_err(fault)?;
+        let request = request(call, limits.wall_clock)?;
+
+        let mut store = sandbox::store(&self.shared.engine, host, deadline, &limits);
+        let answered = tokio::time::timeout_at(deadline.into(), async {
+            let instance = self.inner.pre.instantiate_async(&mut store).await.map_err(fault)?;
+            Ok(instance.call_invoke(&mut store, &request).await)
+        });
+        let answered = match answered.await {
+            Ok(Err(error)) => return Err(error),
+            Ok(Ok(answered)) => Some(answered),
+            Err(_elapsed) => None,
+        };
+        let duration = started.elapsed();
+        let memory = &store.data().memory;
+        let outcome = match answered {
+            None => Outcome::Failed(Failure::out_of_time(&limits)),
+            Some(Ok(Ok(output))) if output.len() > limits.output_bytes => {
+                Outcome::Failed(Failure::output_too_large(&limits))
+            }
+            Some(Ok(Ok(output))) => Outcome::Returned { output },
+            Some(Ok(Err(failure))) => Outcome::Failed(Failure::raised(failure, memory.refused, &limits)),
+            Some(Err(error)) => Outcome::Failed(Failure::crashed(&error, memory.refused, &limits)),
+        };
+        Ok(Report { outcome, logs: logs.take(), duration, peak_memory_bytes: memory.peak_bytes })
+    }
+
+    fn narrowed(&self, limits: &Limits) -> Limits {
+        let label = &self.inner.label;
+        let wall_clock = label.timeout().map_or(limits.wall_clock, |own| own.min(limits.wall_clock));
+        let own_memory = label.memory_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+        let memory_bytes = limits.memory_bytes.min(own_memory).min(self.shared.options.max_memory_bytes);
+        Limits { wall_clock, memory_bytes, ..limits.clone() }
+    }
+}
+
+/// The guest's view of a call.
+#[derive(Serialize)]
+struct Request<'a> {
+    #[serde(flatten)]
+    call: &'a Call<'a>,
+    /// Seconds since 1970.
+    deadline: f64,
+}
+
+fn request(call: &Call, wall_clock: Duration) -> Result<String, Error> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let deadline = (now + wall_clock).as_secs_f64();
+    serde_json::to_string(&Request { call, deadline }).map_err(|source| Error::internal("write a request", source))
+}
+
+fn exposed<S: serde::Serializer>(variables: &BTreeMap<String, Hidden>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(variables.iter().map(|(name, value)| (name, &value.0)))
+}

@@ -1,0 +1,30 @@
+//! A component becomes an outcome: each invocation in a fresh instance and a fresh store, under limits.
+//!
+//! The modules in reading order: [`engine`] (one per process), [`component`] (a tool as machine code, ready to be
+//! instantiated), [`invoke`] (one invocation), [`outcome`] (what came of it), [`input`] (parameters against the
+//! tool's schema), [`builds`] (projects to built tools, equal inputs built once), [`error`].
+//!
+//! ```no_run
+//! use runtime::engine::{Options, Runtime};
+//! use runtime::invoke::{Call, Limits, Mode};
+//!
+//! # async fn example() -> Result<(), runtime::Error> {
+//! let runtime = Runtime::new(Options::new("cache"))?;
+//! let tool = runtime.load_file("weather.wasm".as_ref())?;
+//! let parameters = serde_json::json!({"city": "Ghent"});
+//! tool.check_input(&parameters)?;
+//! let report = tool.invoke(&Call::new(&parameters, Mode::Regular), &Limits::default()).await?;
+//! println!("{:?} in {:?}", report.outcome, report.duration);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod builds;
+pub mod component;
+pub mod engine;
+pub mod error;
+pub mod input;
+pub mod invoke;
+pub mod outcome;
+
+pub use error::Error;

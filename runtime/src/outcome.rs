@@ -1,0 +1,105 @@
+//! What came of an invocation, as the tool's caller sees it.
+
+use std::time::Duration;
+
+use sdk::sandbox::{self, OutOfTime};
+use wasmtime::Trap;
+use wasmtime_wasi::I32Exit;
+
+use crate::invoke::Limits;
+
+/// What came of an invocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The tool returned.
+    Returned {
+        /// What it returned, as text.
+        output: String,
+    },
+    /// The tool raised, or was stopped.
+    Failed(Failure),
+}
+
+/// Why a tool failed, in words for the caller.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Failure {
+    /// The exception's type, or one of the names below.
+    pub exception_type: String,
+    /// The exception's message.
+    pub message: String,
+    /// The author's own frames.
+    pub stack_trace: Vec<String>,
+}
+
+/// The tool ran past its deadline.
+pub const TIMEOUT: &str = "ToolTimeout";
+/// The tool asked for more memory than it may have, and did not survive the refusal.
+pub const OUT_OF_MEMORY: &str = "ToolOutOfMemory";
+/// The tool's result is longer than a result may be.
+pub const OUTPUT_TOO_LARGE: &str = "ToolOutputTooLarge";
+/// The tool ended its own interpreter.
+pub const CRASHED: &str = "ToolCrashed";
+
+/// An outcome with what it took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What the tool printed, cut at the limit.
+    pub logs: String,
+    /// From the start of the instance to the result.
+    pub duration: Duration,
+    /// The most linear memory that the instance had.
+    pub peak_memory_bytes: usize,
+}
+
+impl Failure {
+    fn stopped(exception_type: &str, message: String) -> Self {
+        Self { exception_type: exception_type.to_owned(), message, stack_trace: Vec::new() }
+    }
+
+    pub(crate) fn out_of_time(limits: &Limits) -> Self {
+        let limit = limits.wall_clock;
+        Self::stopped(TIMEOUT, format!("the tool was stopped at its time limit of {limit:?}"))
+    }
+
+    fn out_of_memory(limits: &Limits) -> Self {
+        let limit = limits.memory_bytes >> 20;
+        Self::stopped(OUT_OF_MEMORY, format!("the tool needed more than its memory limit of {limit} MiB"))
+    }
+
+    pub(crate) fn output_too_large(limits: &Limits) -> Self {
+        let limit = limits.output_bytes;
+        Self::stopped(OUTPUT_TOO_LARGE, format!("the tool's output is longer than its limit of {limit} bytes"))
+    }
+
+    /// An exception that left the tool. A `MemoryError` after a refusal is our limit speaking.
+    pub(crate) fn raised(failure: sandbox::Failure, memory_refused: bool, limits: &Limits) -> Self {
+        let sandbox::Failure { exception_type, message, stack_trace } = failure;
+        if memory_refused && exception_type == "MemoryError" {
+            return Self { stack_trace, ..Self::out_of_memory(limits) };
+        }
+        Self { exception_type, message, stack_trace }
+    }
+
+    /// The end of an instance that did not get to answer.
+    pub(crate) fn crashed(error: &wasmtime::Error, memory_refused: bool, limits: &Limits) -> Self {
+        if error.is::<OutOfTime>() {
+            return Self::out_of_time(limits);
+        }
+        if memory_refused {
+            return Self::out_of_memory(limits);
+        }
+        if let Some(exit) = error.downcast_ref::<I32Exit>() {
+            let message = format!("the tool ended its own process with status {}", exit.0);
+            return Self::stopped(CRASHED, message);
+        }
+        let reason = match error.downcast_ref::<Trap>() {
+            Some(Trap::StackOverflow) => "the tool recursed too deeply in native code".to_owned(),
+            Some(Trap::UnreachableCodeReached) => "the tool aborted its own interpreter".to_owned(),
+            _ if error.to_string().contains("too much data is being copied") => return Self::output_too_large(limits),
+            _ => format!("the tool's interpreter stopped: {}", error.root_cause()),
+        };
+        Self::stopped(CRASHED, reason)
+    }
+}

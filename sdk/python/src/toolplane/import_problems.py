@@ -1,0 +1,161 @@
+"""What can go wrong when a tool is imported, and what its author should do about it."""
+
+import os
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from toolplane import failure
+from toolplane.errors import DefinitionError, Problem
+from toolplane.project import Project
+
+# Where the name to import differs from the name to install, for the packages that are asked about most.
+_PACKAGES = {
+    "PIL": "pillow",
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "jwt": "PyJWT",
+    "sklearn": "scikit-learn",
+    "yaml": "PyYAML",
+}
+
+
+def describe(error: BaseException, entry_module: str, project: Project) -> Problem:
+    """The problem behind an exception that importing the entry module raised."""
+    frames = failure.own_frames(error, project)
+    file, line = (project.relative(frames[-1][0].co_filename), frames[-1][1]) if frames else (None, None)
+    if isinstance(error, SyntaxError) and (own := project.relative(error.filename)) is not None:
+        return Problem(_syntax(error), own, error.lineno, "correct the syntax")
+    if isinstance(error, ModuleNotFoundError):
+        if file is None and f"{entry_module}.".startswith(f"{error.name}."):
+            return _no_entry_module(entry_module, project)
+        return _missing_module(error, project)._replace(file=file, line=line)
+    if isinstance(error, SystemExit):
+        return Problem(
+            f"the module ends the program while it is imported (SystemExit: {error})",
+            file,
+            line,
+            'move what runs on import under `if __name__ == "__main__":`',
+        )
+    message = f"{failure.type_name(error)} while importing: {failure.message_of(error)}"
+    return Problem(message, file, line, _remedy(error))
+
+
+def attribute(module: ModuleType, name: str, project: Project) -> Any:
+    """The attribute that the entry point names, or a problem that names what is there."""
+    value: Any = module
+    for part in name.split("."):
+        if not hasattr(value, part):
+            raise DefinitionError([_no_attribute(module, name, project)])
+        value = getattr(value, part)
+    return value
+
+
+def _no_attribute(module: ModuleType, name: str, project: Project) -> Problem:
+    import difflib
+
+    functions = [
+        key
+        for key, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__ and not key.startswith("__")
+    ]
+    remedy = f"it has no functions; define `{name}` there"
+    if close := difflib.get_close_matches(name, functions, n=3):
+        remedy = f"did you mean {' or '.join(f'`{function}`' for function in close)}?"
+    elif functions:
+        remedy = f"it has {', '.join(f'`{function}`' for function in sorted(functions))}; name one in `entry-point`"
+    message = f"the module `{module.__name__}` has no `{name}`"
+    return Problem(message, project.relative(getattr(module, "__file__", None)), None, remedy)
+
+
+def _no_entry_module(name: str, project: Project) -> Problem:
+    looked_in = [folder for folder in project.path if _shown(folder, project) is not None]
+    files = list(_python_files(looked_in, project))
+    where = " and ".join(f"`{_shown(folder, project)}`" for folder in looked_in) or "the project's folder"
+    there = f"there is {', '.join(f'`{file}`' for file in files)}" if files else "there are no Python files"
+    return Problem(
+        f"the module `{name}` of the entry point was not found in {where}; {there}",
+        "pyproject.toml",
+        None,
+        f"create `{name.replace('.', '/')}.py`, or name another module in `entry-point`",
+    )
+
+
+def _shown(folder: str, project: Project) -> str | None:
+    return "." if folder.rstrip("/") == project.root else project.relative(f"{folder.rstrip('/')}")
+
+
+def _python_files(folders: list[str], project: Project) -> Iterator[str]:
+    """Up to ten, which is enough to see what was meant."""
+    found: list[str] = []
+    for folder in folders:
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        for name in names:
+            file = f"{folder.rstrip('/')}/{name}"
+            if name.endswith(".py") or os.path.isfile(f"{file}/__init__.py"):
+                found.append(project.relative(file) or name)
+    yield from dict.fromkeys(found[:10])
+
+
+def _missing_module(error: ModuleNotFoundError, project: Project) -> Problem:
+    name = error.name or ""
+    package = name.partition(".")[0]
+    importer = _foreign_importer(error, project)
+    by = f", which `{importer}` imports," if importer else ""
+    if package in sys.stdlib_module_names:
+        return Problem(
+            f"the standard library's `{name}`{by} does not exist in the sandbox",
+            remedy="import it only where it is used, or use a package that works without it",
+        )
+    if package != name and package in sys.modules:
+        return Problem(f"`{package}` has no module `{name}`", remedy="correct the name, or add the file")
+    return Problem(
+        f"the module `{name}`{by} was not found",
+        remedy=f'add "{_PACKAGES.get(package, package)}" to `dependencies` under `[project]` in pyproject.toml',
+    )
+
+
+def _foreign_importer(error: BaseException, project: Project) -> str | None:
+    """The package that wanted the module, when it was not the author's own code."""
+    importer = None
+    traceback = error.__traceback__
+    while traceback is not None:
+        module = str(traceback.tb_frame.f_globals.get("__name__", ""))
+        if project.relative(traceback.tb_frame.f_code.co_filename) is not None:
+            importer = None
+        elif not module.startswith(("importlib", "_frozen_importlib", "toolplane")):
+            importer = module
+        traceback = traceback.tb_next
+    return importer
+
+
+def _syntax(error: SyntaxError) -> str:
+    """Python's message, with the line and a caret under the place."""
+    message = f"{type(error).__name__}: {error.msg}"
+    if not error.text:
+        return message
+    text = error.text.rstrip()
+    indentation = len(text) - len(text.lstrip())
+    caret = " " * max(0, (error.offset or 1) - 1 - indentation)
+    return f"{message}\n    {text.lstrip()}\n    {caret}^"
+
+
+def _remedy(error: BaseException) -> str | None:
+    if isinstance(error, KeyError) and _raised_by_environ(error):
+        return "variables and secrets are known only to an invocation: read `context.env` inside the function"
+    if isinstance(error, ImportError):
+        return "correct the import"
+    return "make the module importable; what needs an invocation belongs inside the function"
+
+
+def _raised_by_environ(error: BaseException) -> bool:
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_globals.get("__name__") == "os"

@@ -1,0 +1,135 @@
+"""Imports a tool once, at publish, and prepares everything that its invocations share.
+
+What this leaves behind is the snapshot: each invocation starts from a copy of this process.
+"""
+
+import gc
+import importlib
+import inspect
+import json
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+from toolplane import convert, eventloop, import_problems, invoking, schema, signature
+from toolplane.errors import DefinitionError, Problem
+from toolplane.invoking import Callee, LoadedTool
+from toolplane.project import Project
+from toolplane.tool import Tool
+
+
+def load(text: str) -> str:
+    """Loads the project that the JSON names, and describes its tool as JSON. Raises DefinitionError."""
+    project = Project.parse(text)
+    description = _load(project)
+    # The collector writes into every object that it visits, and each page that is written to is copied for
+    # every invocation: what is loaded now is taken out of its sight.
+    gc.collect()
+    gc.freeze()
+    return description
+
+
+def unexpected(error: BaseException) -> Problem:
+    """A failure of this package itself, told as a problem so that it is not a trap without words."""
+    return Problem(f"loading failed inside the SDK: {type(error).__name__}: {error}", remedy="report this as a bug")
+
+
+def _load(project: Project) -> str:
+    module_name, _, attribute = project.entry_point.partition(":")
+    if not all(part.isidentifier() for part in f"{module_name}.{attribute}".split(".")):
+        raise _pyproject(
+            f"the entry point `{project.entry_point}` is not of the form `module:function`",
+            'write it like `entry-point = "weather:forecast"`',
+        )
+    module = _import(project, module_name)
+    found = import_problems.attribute(module, attribute, project)
+    simulated = found.simulated if isinstance(found, Tool) else None
+    function = found.function if isinstance(found, Tool) else found
+    if not callable(function) or isinstance(function, type):
+        kind = "a class" if isinstance(function, type) else f"of type `{type(function).__name__}`"
+        file = project.relative(module.__file__)
+        raise DefinitionError(
+            [Problem(f"`{attribute}` is {kind}, and not a function", file, None, "let the entry point name a function")]
+        )
+
+    parameters, wrong = signature.read(function)
+    problems = [_located(project, function, message, remedy) for message, remedy in wrong]
+    simulation = None
+    if simulated is not None:
+        simulation, wrong = _simulation(simulated, parameters)
+        problems += [_located(project, simulated, message, remedy) for message, remedy in wrong]
+    if problems:
+        raise DefinitionError(problems)
+
+    is_async = inspect.iscoroutinefunction(function)
+    if is_async or (simulated is not None and inspect.iscoroutinefunction(simulated)):
+        eventloop.loop_class()  # Imports asyncio into the snapshot, where it costs an invocation nothing.
+    input_schema = schema.of_parameters(parameters.fields)
+    invoking.install(
+        LoadedTool(
+            project=project,
+            convert=convert.of_parameters(parameters.fields),
+            entry_point=Callee(function, parameters.context),
+            simulation=simulation,
+        )
+    )
+    description = {
+        "name": project.name,
+        "description": parameters.description,
+        "input_schema": input_schema,
+        "is_async": is_async,
+        "has_simulation": simulation is not None,
+        "modules": project.modules(),
+    }
+    return json.dumps(description, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _import(project: Project, name: str) -> ModuleType:
+    # The base was snapshotted before these folders were there, and the import system remembers that.
+    importlib.invalidate_caches()
+    sys.path[:0] = [folder for folder in project.path if os.path.isdir(folder) and folder not in sys.path]
+    taken = sys.modules.get(name)
+    if taken is not None and project.relative(getattr(taken, "__file__", None)) is None:
+        raise _pyproject(
+            f"the module name `{name}` is taken by Python's own `{name}`",
+            f"rename `{name}.py`, and its name in `entry-point`",
+        )
+    try:
+        return importlib.import_module(name)
+    except BaseException as error:  # An author's module may raise anything, SystemExit too.
+        problem = import_problems.describe(error, name, project)
+    raise DefinitionError([problem])
+
+
+def _simulation(function: Any, parameters: signature.Parameters) -> tuple[Callee, list[signature.Wrong]]:
+    """A simulation gets what the entry point would have got, as far as it names it."""
+    required, context, has_kwargs = signature.accepts(function)
+    always_given = {field.name for field in parameters.fields if field.required}
+    known = {field.name for field in parameters.fields}
+    wrong = []
+    for name in required:
+        if name not in known:
+            wrong.append(
+                signature.Wrong(
+                    f"the simulation has a parameter `{name}` that the tool does not have",
+                    f"remove it, or name it as the tool does ({', '.join(known) or 'the tool has none'})",
+                )
+            )
+        elif required[name] and name not in always_given:
+            wrong.append(
+                signature.Wrong(
+                    f"the simulation requires `{name}`, which is optional in the tool", "give it the tool's default"
+                )
+            )
+    return Callee(function, context, None if has_kwargs else frozenset(required)), wrong
+
+
+def _located(project: Project, function: Any, message: str, remedy: str) -> Problem:
+    file, line = signature.line_of(function)
+    own = project.relative(file)
+    return Problem(message, own, line if own else None, remedy)
+
+
+def _pyproject(message: str, remedy: str) -> DefinitionError:
+    return DefinitionError([Problem(message, "pyproject.toml", None, remedy)])

@@ -1,0 +1,194 @@
+"""Loading a project: what is described, and every kind of problem with its file, line and remedy."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ToolProject
+
+FORECAST = '''
+from toolplane import tool
+
+@tool
+def forecast(city: str, days: int = 3) -> dict:
+    """Forecast the weather."""
+    return {"city": city, "days": days}
+'''
+
+
+def test_what_is_described(project: ToolProject) -> None:
+    project.write(weather=f"import helper\n{FORECAST}", helper="VALUE = 1")
+    described = project.load()
+    assert described["name"] == "weather"
+    assert described["description"] == "Forecast the weather."
+    assert described["input_schema"]["required"] == ["city"]
+    assert described["is_async"] is False
+    assert described["has_simulation"] is False
+    assert described["modules"] == ["helper", "weather"]
+
+
+def test_a_plain_function_is_enough(project: ToolProject) -> None:
+    project.write(weather="async def forecast(city: str): return city")
+    described = project.load()
+    assert described["is_async"] is True
+    assert project.invoke({"city": "Oslo"}) == "Oslo"
+
+
+def test_future_annotations(project: ToolProject) -> None:
+    project.write(
+        weather="""
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+if TYPE_CHECKING:
+    from toolplane import Context
+    from nowhere import Thing
+
+@dataclass
+class Node:
+    children: list[Node]
+
+class Options(TypedDict):
+    depth: NotRequired[int]
+
+def forecast(node: Node, options: Options, context: Context) -> Thing:
+    return [len(node.children), options, context.invocation_id]
+"""
+    )
+    described = project.load()
+    assert described["input_schema"]["required"] == ["node", "options"]
+    assert described["input_schema"]["properties"]["options"]["required"] == []
+    assert project.invoke({"node": {"children": [{"children": []}]}, "options": {}}) == '[1,{},"inv_1"]'
+
+
+def test_a_malformed_entry_point(project: ToolProject) -> None:
+    for entry_point in ("weather", "weather:", ":forecast", "wea ther:forecast"):
+        (problem,) = project.problems(entry_point)
+        assert problem.file == "pyproject.toml"
+        assert "not of the form `module:function`" in problem.message
+
+
+def test_the_entry_module_is_not_there(project: ToolProject) -> None:
+    project.write(wether=FORECAST, **{"package/__init__": ""})
+    (problem,) = project.problems()
+    assert problem.message == (
+        "the module `weather` of the entry point was not found in `src` and `.`; "
+        "there is `src/package`, `src/wether.py`"
+    )
+    assert problem.file == "pyproject.toml"
+    assert problem.remedy == "create `weather.py`, or name another module in `entry-point`"
+
+
+def test_the_entry_module_has_the_name_of_another(project: ToolProject) -> None:
+    project.write(random=FORECAST)
+    (problem,) = project.problems("random:forecast")
+    assert problem.message == "the module name `random` is taken by Python's own `random`"
+
+
+def test_a_missing_dependency(project: ToolProject) -> None:
+    project.write(weather="\nimport yaml_that_is_missing.parts\n")
+    (problem,) = project.problems()
+    assert problem == (
+        "the module `yaml_that_is_missing` was not found",
+        "src/weather.py",
+        2,
+        'add "yaml_that_is_missing" to `dependencies` under `[project]` in pyproject.toml',
+    )
+
+
+def test_a_missing_dependency_of_a_helper_and_of_a_package(project: ToolProject, tmp_path: Path) -> None:
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    (packages / "some_package.py").write_text("import deeper_and_missing")
+    project.write(weather="import helper", helper="\n\nimport some_package")
+    (problem,) = project.problems(packages=str(packages))
+    assert problem.message == "the module `deeper_and_missing`, which `some_package` imports, was not found"
+    assert (problem.file, problem.line) == ("src/helper.py", 3)
+
+
+def test_a_missing_part_of_the_standard_library(project: ToolProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bz2", None)
+    project.write(weather="import bz2")
+    (problem,) = project.problems()
+    assert problem.message == "the standard library's `bz2` does not exist in the sandbox"
+    assert (problem.file, problem.line) == ("src/weather.py", 1)
+
+
+def test_a_missing_submodule(project: ToolProject) -> None:
+    project.write(weather="import package.nope", **{"package/__init__": ""})
+    (problem,) = project.problems()
+    assert problem.message == "`package` has no module `package.nope`"
+
+
+def test_a_syntax_error(project: ToolProject) -> None:
+    project.write(weather="import helper", helper="def f():\n    return 1 +\n")
+    (problem,) = project.problems()
+    assert (problem.file, problem.line) == ("src/helper.py", 2)
+    first, text, caret = problem.message.splitlines()
+    assert first == "SyntaxError: invalid syntax"
+    assert text == "    return 1 +"
+    assert caret.strip() == "^"
+    assert caret.index("^") == len(text)
+
+
+IMPORT_ERRORS = [
+    ("x = 1\nraise ValueError('no')", 2, "ValueError while importing: no", "belongs inside the function"),
+    ("1 / 0", 1, "ZeroDivisionError while importing: division by zero", "belongs inside the function"),
+    ("import sys\nsys.exit(2)", 2, "the module ends the program while it is imported (SystemExit: 2)", "__main__"),
+    ("import os\nKEY = os.environ['NOT_THERE_1']", 2, "KeyError while importing: 'NOT_THERE_1'", "context.env"),
+    ("from os import nothing", 1, "ImportError while importing: cannot import name 'nothing'", "correct the import"),
+    ("raise KeyboardInterrupt", 1, "KeyboardInterrupt while importing: ", "belongs inside"),
+    ("class E(Exception):\n    def __str__(self): 1/0\nraise E", 3, "weather.E while importing: <the exc", "inside"),
+]
+
+
+@pytest.mark.parametrize(("source", "line", "message", "remedy"), IMPORT_ERRORS, ids=lambda value: str(value)[:25])
+def test_an_exception_while_importing(
+    project: ToolProject, source: str, line: int, message: str, remedy: str
+) -> None:
+    project.write(weather=source)
+    (problem,) = project.problems()
+    assert (problem.file, problem.line) == ("src/weather.py", line)
+    assert problem.message.startswith(message)
+    assert remedy in (problem.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "remedy"),
+    [
+        ("def forcast(): ...", "the module `weather` has no `forecast`", "did you mean `forcast`?"),
+        ("def a(): ...\ndef b(): ...", "the module `weather` has no `forecast`", "it has `a`, `b`; name one"),
+        ("", "the module `weather` has no `forecast`", "it has no functions"),
+        ("forecast = 3", "`forecast` is of type `int`, and not a function", "let the entry point name a function"),
+        ("class forecast: ...", "`forecast` is a class, and not a function", "let the entry point name a function"),
+    ],
+)
+def test_the_attribute_is_wrong(project: ToolProject, source: str, message: str, remedy: str) -> None:
+    project.write(weather=source)
+    (problem,) = project.problems()
+    assert problem.message == message
+    assert problem.file == "src/weather.py"
+    assert (problem.remedy or "").startswith(remedy)
+
+
+def test_every_problem_of_the_signature_has_the_line_of_the_def(project: ToolProject) -> None:
+    project.write(
+        weather="from toolplane import tool\n\n@tool\ndef forecast(a, b: complex): ...\n\n"
+        "@forecast.simulation\ndef _(a, c): ...\n"
+    )
+    problems = project.problems()
+    assert [(problem.file, problem.line) for problem in problems] == [
+        ("src/weather.py", 4),
+        ("src/weather.py", 4),
+        ("src/weather.py", 7),
+        ("src/weather.py", 7),
+    ]
+
+
+def test_a_simulation_must_fit(project: ToolProject) -> None:
+    project.write(weather=FORECAST + "\n@forecast.simulation\ndef _(city, days, other=1): ...\n")
+    messages = [problem.message for problem in project.problems()]
+    assert messages == [
+        "the simulation requires `days`, which is optional in the tool",
+        "the simulation has a parameter `other` that the tool does not have",
+    ]

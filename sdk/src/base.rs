@@ -1,0 +1,173 @@
+//! The base: CPython, the world and the guest host module in one component, started and snapshotted.
+//!
+//! It is made once per installation and kept in the cache under the hash of all that goes into it. Beside the
+//! component lie its instrumented form as machine code, which each publish instantiates, and the standard library.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use componentize_py::ComponentGenerator;
+use include_dir::{Dir, include_dir};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::progress::Progress;
+use crate::snapshot::Loader;
+use crate::{precompile, reset, snapshot};
+
+/// The version that `Cargo.toml` pins: another one may bring another CPython.
+const COMPONENTIZE_PY: &str = "0.25.1";
+
+/// Raised when this file makes something else out of the same inputs.
+const RECIPE: u32 = 1;
+
+/// The package `toolplane`, as authors import it.
+static PACKAGE: Dir = include_dir!("$CARGO_MANIFEST_DIR/python/src");
+/// The application module that componentize-py imports.
+const APPLICATION: &str = include_str!("../python/base/toolplane_base.py");
+/// Its name.
+const APPLICATION_NAME: &str = "toolplane_base";
+
+/// A base that is ready on this machine.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// The hash of all that went into it.
+    pub key: String,
+    folder: PathBuf,
+}
+
+impl Base {
+    /// Finds the base in the cache, or makes it: about 20 s on two cores, with a progress bar.
+    ///
+    /// Several processes may ask at once; one makes it, the others wait.
+    pub fn find_or_make(cache: &Path) -> Result<Self, Error> {
+        let key = key();
+        if let Some(base) = Self::find(cache, &key) {
+            return Ok(base);
+        }
+        let base = Self { folder: cache.join(format!("base-{}", &key[..16])), key };
+        let fault = |source| Error::internal("make the base's folder", source);
+        fs_err::create_dir_all(cache).map_err(fault)?;
+        let lock = File::create(cache.join("base.lock")).map_err(fault)?;
+        lock.lock().map_err(fault)?;
+        if !base.folder.is_dir() {
+            tracing::info!("Making the Python base, once for this installation");
+            make(cache, &base.folder)?;
+        }
+        Ok(base)
+    }
+
+    /// Finds a base that was made before, by the key that a tool names.
+    pub fn find(cache: &Path, key: &str) -> Option<Self> {
+        let folder = cache.join(format!("base-{}", key.get(..16)?));
+        folder.is_dir().then(|| Self { key: key.to_owned(), folder })
+    }
+
+    /// The component, as bytes.
+    pub fn component(&self) -> Result<Vec<u8>, Error> {
+        fs_err::read(self.folder.join("base.wasm")).map_err(|source| Error::internal("read the base", source))
+    }
+
+    /// The folder of the standard library and of the package `toolplane`, for the guest's `/python`.
+    pub fn python(&self) -> PathBuf {
+        self.folder.join("python")
+    }
+
+    /// The instrumented component as machine code.
+    pub fn instrumented(&self) -> PathBuf {
+        self.folder.join("instrumented.cwasm")
+    }
+}
+
+/// The hash of all that goes into the base.
+pub fn key() -> String {
+    let mut hash = Sha256::new();
+    let engine = snapshot::own_fingerprint();
+    for part in [COMPONENTIZE_PY, &RECIPE.to_string(), wit::WORLD, APPLICATION, precompile::MODULE, &engine] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash_folder(&mut hash, &PACKAGE);
+    hex::encode(hash.finalize())
+}
+
+fn hash_folder(hash: &mut Sha256, folder: &Dir) {
+    for file in folder.files().filter(|file| is_source(file.path())) {
+        let name = file.path().to_string_lossy();
+        for part in [name.as_bytes(), file.contents()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+    }
+    folder.dirs().for_each(|inner| hash_folder(hash, inner));
+}
+
+/// Tests on plain CPython leave bytecode in the source tree, which is no part of the package.
+fn is_source(path: &Path) -> bool {
+    path.extension().is_none_or(|extension| extension != "pyc")
+}
+
+/// Makes the base in a temporary folder and renames it when it is whole.
+fn make(cache: &Path, target: &Path) -> Result<(), Error> {
+    let progress = Progress::start("Making the Python base", 4);
+    let fault = |source| Error::internal("write the base", source);
+    let work = tempfile::Builder::new().prefix("base-").tempdir_in(cache).map_err(fault)?;
+    let [wit, application, product] = ["wit", "application", "product"].map(|name| work.path().join(name));
+    let python = product.join("python");
+    for folder in [&wit, &application, &python] {
+        fs_err::create_dir_all(folder).map_err(fault)?;
+    }
+    fs_err::write(wit.join("tool.wit"), wit::WORLD).map_err(fault)?;
+    fs_err::write(application.join(format!("{APPLICATION_NAME}.py")), APPLICATION).map_err(fault)?;
+    PACKAGE.extract(&application).map_err(fault)?;
+
+    progress.step("linking CPython");
+    let linked = work.path().join("linked.wasm");
+    link(&wit, &application, &python, &linked)?;
+    PACKAGE.extract(&python).map_err(fault)?;
+    let component = fs_err::read(&linked).map_err(fault)?;
+    let component = reset::export(&component).map_err(|source| Error::internal("extend the base", source))?;
+    fs_err::write(product.join("base.wasm"), &component).map_err(fault)?;
+
+    progress.step("compiling it to machine code");
+    let code = Loader::compile(&component)?;
+    let instrumented = product.join("instrumented.cwasm");
+    fs_err::write(&instrumented, code).map_err(fault)?;
+
+    progress.step("compiling the standard library to bytecode");
+    precompile::standard_library(&Loader::open(&instrumented)?, &python)?;
+
+    progress.step("putting it into the cache");
+    fs_err::rename(&product, target).map_err(fault)
+}
+
+/// Links CPython, the world and the guest host module, starts the interpreter and snapshots it.
+fn link(wit: &Path, application: &Path, python: &Path, output: &Path) -> Result<(), Error> {
+    let fault = |source: anyhow::Error| Error::internal("link CPython", source);
+    let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| anyhow::anyhow!("the path is not UTF-8"));
+    let application = text(application).map_err(fault)?;
+    let python = text(python).map_err(fault)?;
+    let generator = ComponentGenerator {
+        wit_paths: &[wit],
+        worlds: &[wit::WORLD_NAME],
+        features: &[],
+        all_features: false,
+        world_module: None,
+        python_path: &[&application, &python],
+        module_worlds: &[],
+        app_name: APPLICATION_NAME,
+        output_path: output,
+        add_to_linker: None,
+        stub_wasi: false,
+        import_interface_names: &HashMap::new(),
+        export_interface_names: &HashMap::new(),
+        full_names: false,
+        intersect_world: None,
+    };
+    let executor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::internal("start an executor", source))?;
+    executor.block_on(generator.generate()).map_err(fault)
+}

@@ -1,0 +1,36 @@
+//! A tool project becomes a WASI component, by two snapshots.
+//!
+//! 1. [`base`]: CPython, the world `tool` and the guest host module are linked into one component whose interpreter
+//!    has already started. Made once per installation, kept in the cache by the hash of what went into it.
+//! 2. [`snapshot`]: the base is instantiated in a sandbox, imports the tool's entry point and describes it; its memory
+//!    is measured and written as a component of its own. This happens at each publish.
+//!
+//! The modules in reading order: [`project`] (what an author wrote), [`base`], [`snapshot`], [`artifact`] (what comes
+//! out), [`sandbox`] (the limits that both snapshots and the runtime's invocations run under), [`error`].
+//!
+//! No code of a project ever runs outside the sandbox.
+//!
+//! ```no_run
+//! use sdk::{base::Base, project::Project, snapshot::Snapshotter};
+//!
+//! # fn main() -> Result<(), sdk::Error> {
+//! let base = Base::find_or_make("cache".as_ref())?;
+//! let snapshotter = Snapshotter::new(base)?;
+//! let project = Project::read("weather".as_ref())?;
+//! let artifact = snapshotter.build(&project, &sdk::sandbox::Limits::for_build())?;
+//! println!("{}: {} bytes", artifact.label.description.name, artifact.bytes.len());
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod artifact;
+pub mod base;
+pub mod error;
+mod precompile;
+pub mod progress;
+pub mod project;
+mod reset;
+pub mod sandbox;
+pub mod snapshot;
+
+pub use error::{Error, Problem};

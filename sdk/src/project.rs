@@ -1,0 +1,294 @@
+//! A project: a folder with a `pyproject.toml`, read and checked without running anything of it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::error::{Error, Problem};
+
+/// The file that makes a folder a project.
+pub const MANIFEST: &str = "pyproject.toml";
+
+/// The largest manifest, in bytes. A person writes a few hundred.
+const MANIFEST_BYTES: u64 = 256 << 10;
+
+/// A project as its manifest describes it.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The project's folder on this machine.
+    pub folder: PathBuf,
+    /// What the manifest says.
+    pub manifest: Manifest,
+}
+
+/// The checked content of a `pyproject.toml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// `[project] name`.
+    pub name: String,
+    /// `[project] description`.
+    pub description: Option<String>,
+    /// `module:function`.
+    pub entry_point: String,
+    /// Variables that an invocation needs.
+    pub env: Vec<String>,
+    /// Secret variables that an invocation needs.
+    pub secrets: Vec<String>,
+    /// The author's own limit for one invocation.
+    pub timeout: Option<Duration>,
+    /// The author's own limit for one invocation, in bytes.
+    pub memory_bytes: Option<u64>,
+}
+
+impl Project {
+    /// Reads the manifest of the project in a folder.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let missing = || {
+            Problem::new(
+                format!("there is no {MANIFEST} in the project's folder"),
+                "add one with `[project] name = \"…\"` and `[tool.toolplane] entry-point = \"module:function\"`",
+            )
+            .at(MANIFEST, None)
+        };
+        let path = folder.join(MANIFEST);
+        let size = fs_err::metadata(&path).map_err(|_| missing())?.len();
+        if size > MANIFEST_BYTES {
+            let message = format!("it has {size} bytes, and the limit is {MANIFEST_BYTES}");
+            return Err(Problem::new(message, "keep data in files of its own").at(MANIFEST, None).into());
+        }
+        let bytes = fs_err::read(&path).map_err(|source| Error::internal("read the manifest", source))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Problem::new("it is not UTF-8", "save it as UTF-8").at(MANIFEST, None))?;
+        Ok(Self { folder: folder.to_owned(), manifest: Manifest::parse(&text)? })
+    }
+}
+
+impl Manifest {
+    /// Parses the text of a `pyproject.toml`, and says everything that is wrong with it at once.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let line_of = |offset: usize| text[..offset.min(text.len())].matches('\n').count() as u32 + 1;
+        let file: File = toml::from_str(text).map_err(|error| {
+            Problem::new(error.message().trim_end().replace('\n', ", "), "mend that line")
+                .at(MANIFEST, error.span().map(|span| line_of(span.start)))
+        })?;
+
+        let mut problems = Vec::new();
+        let mut report = |line: Option<u32>, message: String, remedy: &str| {
+            problems.push(Problem::new(message, remedy).at(MANIFEST, line));
+        };
+        let project = file.project.unwrap_or_default();
+        let tool = file.tool.and_then(|tool| tool.toolplane).unwrap_or_default();
+
+        if project.name.is_none() {
+            report(None, "`[project] name` is missing".to_owned(), "add `name = \"…\"` under `[project]`");
+        }
+        for dependency in &project.dependencies {
+            report(
+                Some(line_of(dependency.span().start)),
+                format!("dependency `{}`: dependencies cannot be installed yet", dependency.get_ref()),
+                "use the standard library alone, or copy the pure-Python package into the project",
+            );
+        }
+        match &tool.entry_point {
+            None => report(
+                None,
+                "`[tool.toolplane] entry-point` is missing".to_owned(),
+                "add `entry-point = \"module:function\"` under `[tool.toolplane]`",
+            ),
+            Some(entry) if !is_entry_point(entry.get_ref()) => report(
+                Some(line_of(entry.span().start)),
+                format!("entry point `{}` is not of the form module:function", entry.get_ref()),
+                "write it like `weather:forecast` or `weather.forecasts:daily`",
+            ),
+            Some(_) => {}
+        }
+        for name in tool.env.iter().chain(&tool.secrets) {
+            if !is_variable_name(name.get_ref()) {
+                report(
+                    Some(line_of(name.span().start)),
+                    format!("variable name `{}` is not made of A-Z, 0-9 and _", name.get_ref()),
+                    "write it like `WEATHER_UNITS`",
+                );
+            }
+        }
+        let mut timeout = None;
+        if let Some(text) = &tool.timeout {
+            timeout = duration(text.get_ref());
+            if timeout.is_none() {
+                let message = format!("`{}` is no duration", text.get_ref());
+                report(Some(line_of(text.span().start)), message, "write it like \"500ms\", \"30s\" or \"2m\"");
+            }
+        }
+        let mut memory_bytes = None;
+        if let Some(text) = &tool.memory {
+            memory_bytes = size(text.get_ref());
+            if memory_bytes.is_none() {
+                let message = format!("`{}` is no size", text.get_ref());
+                report(Some(line_of(text.span().start)), message, "write it like \"256MiB\" or \"1GiB\"");
+            }
+        }
+        for (table, section) in [(&tool.egress, "egress"), (&tool.bound_secrets, "bound-secrets")] {
+            if let Some(table) = table {
+                report(
+                    Some(line_of(table.span().start)),
+                    format!("`[tool.toolplane.{section}]`: tools cannot reach the network yet"),
+                    "remove the table; what the tool needs can be passed as input or as a variable",
+                );
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Error::Refused(problems));
+        }
+        let texts = |list: Vec<Spanned<String>>| list.into_iter().map(Spanned::into_inner).collect();
+        Ok(Self {
+            name: project.name.unwrap_or_default(),
+            description: project.description,
+            entry_point: tool.entry_point.map(Spanned::into_inner).unwrap_or_default(),
+            env: texts(tool.env),
+            secrets: texts(tool.secrets),
+            timeout,
+            memory_bytes,
+        })
+    }
+}
+
+/// Other tools keep their settings in the same file, so only our own table refuses unknown keys.
+#[derive(Deserialize)]
+struct File {
+    project: Option<ProjectTable>,
+    tool: Option<ToolTable>,
+}
+
+#[derive(Default, Deserialize)]
+struct ProjectTable {
+    name: Option<String>,
+    description: Option<String>,
+    #[serde(default)]
+    dependencies: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+struct ToolTable {
+    toolplane: Option<ToolplaneTable>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ToolplaneTable {
+    entry_point: Option<Spanned<String>>,
+    #[serde(default)]
+    env: Vec<Spanned<String>>,
+    #[serde(default)]
+    secrets: Vec<Spanned<String>>,
+    timeout: Option<Spanned<String>>,
+    memory: Option<Spanned<String>>,
+    egress: Option<Spanned<toml::Table>>,
+    bound_secrets: Option<Spanned<toml::Table>>,
+}
+
+fn is_entry_point(text: &str) -> bool {
+    let is_identifier = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(|c: char| c.is_ascii_digit())
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    let Some((module, function)) = text.split_once(':') else { return false };
+    module.split('.').all(is_identifier) && is_identifier(function)
+}
+
+/// The same rule as the HTTP contract's: `^[A-Z_][A-Z0-9_]*$`.
+fn is_variable_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_')
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = split_unit(text)?;
+    let milliseconds = match unit {
+        "ms" => number,
+        "s" => number.checked_mul(1000)?,
+        "m" => number.checked_mul(60_000)?,
+        _ => return None,
+    };
+    (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
+}
+
+fn size(text: &str) -> Option<u64> {
+    let (number, unit) = split_unit(text)?;
+    let factor = match unit {
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => return None,
+    };
+    number.checked_mul(factor).filter(|bytes| *bytes > 0)
+}
+
+fn split_unit(text: &str) -> Option<(u64, &str)> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    Some((text[..digits].parse().ok()?, text[digits..].trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"
+[project]
+name = "weather"
+description = "Forecasts"
+
+[tool.toolplane]
+entry-point = "weather:forecast"
+env = ["UNITS"]
+secrets = ["API_KEY"]
+timeout = "30s"
+memory = "256MiB"
+
+[tool.ruff]
+line-length = 100
+"#;
+
+    fn problems(text: &str) -> Vec<String> {
+        match Manifest::parse(text) {
+            Err(Error::Refused(problems)) => problems.iter().map(ToString::to_string).collect(),
+            other => panic!("expected problems, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_whole_manifest_is_read() {
+        let manifest = Manifest::parse(WHOLE).unwrap();
+        assert_eq!(manifest.entry_point, "weather:forecast");
+        assert_eq!(manifest.env, ["UNITS"]);
+        assert_eq!(manifest.timeout, Some(Duration::from_secs(30)));
+        assert_eq!(manifest.memory_bytes, Some(256 << 20));
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once_with_its_line() {
+        let text = "[project]\ndependencies = [\"httpx>=0.28\"]\n[tool.toolplane]\nentry-point = \"weather\"\ntimeout = \"soon\"\nenv = [\"units\"]\n";
+        let problems = problems(text);
+        assert_eq!(problems.len(), 5, "{problems:#?}");
+        assert!(problems[0].contains("`[project] name` is missing"));
+        assert!(problems[1].starts_with("pyproject.toml:2: dependency `httpx>=0.28`"));
+        assert!(problems[2].starts_with("pyproject.toml:4: entry point `weather`"));
+        assert!(problems[3].starts_with("pyproject.toml:6: variable name `units`"));
+        assert!(problems[4].starts_with("pyproject.toml:5: `soon` is no duration"));
+    }
+
+    #[test]
+    fn an_unknown_key_of_ours_is_refused_with_its_line() {
+        let problems = problems("[tool.toolplane]\nentrypoint = \"a:b\"\n");
+        assert!(problems[0].starts_with("pyproject.toml:2: unknown field `entrypoint`"), "{problems:?}");
+    }
+
+    #[test]
+    fn broken_toml_names_its_line() {
+        assert!(problems("[project]\nname = \n")[0].starts_with("pyproject.toml:2: "));
+    }
+}

@@ -1,0 +1,97 @@
+//! What a guest prints, kept up to a limit.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+/// How much one write may carry. It bounds what a guest can make the host allocate at once.
+const WRITE_BYTES: usize = 64 << 10;
+
+/// Standard output and standard error of one guest, in the order in which they were written.
+///
+/// Cheap to clone; all clones share the text. A guest that prints more than the limit goes on undisturbed.
+#[derive(Clone)]
+pub struct Logs {
+    shared: Arc<Mutex<Shared>>,
+    limit_bytes: usize,
+}
+
+#[derive(Default)]
+struct Shared {
+    text: Vec<u8>,
+    dropped_bytes: u64,
+}
+
+impl Logs {
+    /// Logs that keep the first `limit_bytes`.
+    pub fn new(limit_bytes: usize) -> Self {
+        Self { shared: Arc::default(), limit_bytes }
+    }
+
+    /// Takes the text out. Where something was dropped, its last line says how much.
+    pub fn take(&self) -> String {
+        let shared = std::mem::take(&mut *self.shared.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut text = String::from_utf8_lossy(&shared.text).into_owned();
+        if shared.dropped_bytes > 0 {
+            let Shared { dropped_bytes, .. } = shared;
+            text.push_str(&format!("\n[{dropped_bytes} more bytes were dropped: the limit is {}]\n", self.limit_bytes));
+        }
+        text
+    }
+}
+
+impl OutputStream for Logs {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = bytes.len().min(self.limit_bytes.saturating_sub(shared.text.len()));
+        shared.text.extend_from_slice(&bytes[..kept]);
+        shared.dropped_bytes += (bytes.len() - kept) as u64;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> Result<usize, StreamError> {
+        Ok(WRITE_BYTES)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Logs {
+    async fn ready(&mut self) {}
+}
+
+impl IsTerminal for Logs {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Logs {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        // Only WASI 0.3 asks for it, and no component of ours imports that.
+        Box::new(tokio::io::sink())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_above_the_limit_is_dropped_and_said_to_be() {
+        let mut logs = Logs::new(5);
+        logs.write(Bytes::from_static(b"abc")).unwrap();
+        logs.write(Bytes::from_static(b"defgh")).unwrap();
+        assert_eq!(logs.take(), "abcde\n[3 more bytes were dropped: the limit is 5]\n");
+        assert_eq!(logs.take(), "");
+    }
+}
