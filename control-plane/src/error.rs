@@ -71,3 +71,9 @@ impl From<anyhow::Error> for Error {
         Self::Internal(source)
     }
 }
+
+impl From<runtime::Error> for Error {
+    fn from(error: runtime::Error) -> Self {
+        Self::internal(error, "run the tool")
+    }
+}

@@ -1,1 +1,47 @@
-//! control-plane
+//! The control plane: an organization's repositories, tools, versions, secrets and invocations, over HTTP.
+//!
+//! In reading order: [`model`] (the nouns), [`error`], [`config`], [`app`] (all that a request can reach), [`api`] (HTTP
+//! to domain calls, the only place that knows HTTP), [`domain`] (`impl App`, a file per resource; `publish` and
+//! `invoke` are its heart), [`auth`], [`store`], [`git`], [`vault`], [`metrics`].
+//!
+//! Arrows point one way: `api → domain → {store, git, vault, runtime, sdk} → model`.
+//!
+//! ```no_run
+//! use control_plane::{app::App, config::Config};
+//!
+//! # async fn example() -> anyhow::Result<()> {
+//! let app = App::open(Config::load(None)?)?;
+//! app.prepare().await?;
+//! let listener = tokio::net::TcpListener::bind(app.config.listen).await?;
+//! let shutdown = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+//! control_plane::serve(app, listener, shutdown).await
+//! # }
+//! ```
+
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod config;
+pub mod domain;
+pub mod error;
+pub mod git;
+pub mod metrics;
+pub mod model;
+pub mod store;
+pub mod vault;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use app::App;
+
+/// Serves until `shutdown` completes, then lets requests in flight finish within the configured time.
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    api::serve(app, listener, shutdown).await
+}

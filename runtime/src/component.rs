@@ -8,7 +8,6 @@ use sdk::artifact::{self, Artifact, Label};
 use sdk::base::Base;
 use sdk::sandbox::{Access, Host, Mount, ToolPre};
 use sdk::{Error as BuildError, Problem};
-use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use crate::engine::Shared;
@@ -40,27 +39,37 @@ impl Tool {
         input::check(&self.inner.validator, parameters)
     }
 
-    pub(crate) fn load(shared: &Arc<Shared>, built: Vec<u8>) -> Result<Self, Error> {
-        let artifact = Artifact::parse(built)?;
-        let base = Base::find(&shared.options.cache, &artifact.label.base_key).ok_or_else(|| {
+    pub(crate) fn load(
+        shared: &Arc<Shared>,
+        sha256: &str,
+        read: impl FnOnce() -> std::io::Result<Vec<u8>>,
+    ) -> Result<Self, Error> {
+        let fault = |source: wasmtime::Error| Error::internal("load the tool", anyhow::Error::from(source));
+        let folder = prepare(shared, sha256, read)?;
+        let unreadable = |source: std::io::Error| Error::internal("read the tool's label", source);
+        let label = fs_err::read(folder.join(LABEL)).map_err(unreadable)?;
+        let label: Label =
+            serde_json::from_slice(&label).map_err(|source| Error::internal("read the tool's label", source))?;
+        let base = Base::find(&shared.options.cache, &label.base_key).ok_or_else(|| {
             BuildError::from(Problem::new(
                 "this tool was built by another version of Toolplane",
                 "build it again with this version",
             ))
         })?;
-        let folder = prepare(shared, &artifact)?;
-        let fault = |source: wasmtime::Error| Error::internal("load the tool", anyhow::Error::from(source));
         let component = open(shared, &folder.join(code_name(shared))).map_err(fault)?;
         let pre = shared.linker.instantiate_pre(&component).and_then(ToolPre::new).map_err(fault)?;
-        let validator = input::validator(&artifact.label.description.input_schema)?;
+        let validator = input::validator(&label.description.input_schema)?;
         let mounts = vec![
             Mount { host: base.python(), guest: "/python", access: Access::Read },
             Mount { host: folder.join("files"), guest: "/tool", access: Access::Read },
         ];
-        let inner = Inner { pre, mounts, label: artifact.label, validator };
+        let inner = Inner { pre, mounts, label, validator };
         Ok(Self { shared: Arc::clone(shared), inner: Arc::new(inner) })
     }
 }
+
+/// The file in a tool's folder of the cache that holds its label.
+const LABEL: &str = "label.json";
 
 /// Maps machine code that [`prepare`] wrote.
 #[expect(unsafe_code, reason = "mapping machine code that this program compiled itself")]
@@ -71,14 +80,20 @@ fn open(shared: &Shared, code: &Path) -> wasmtime::Result<Component> {
 }
 
 /// Compiles and unpacks a tool into the cache, unless that was done before. Answers its folder.
-fn prepare(shared: &Shared, artifact: &Artifact) -> Result<PathBuf, Error> {
+fn prepare(
+    shared: &Shared,
+    sha256: &str,
+    read: impl FnOnce() -> std::io::Result<Vec<u8>>,
+) -> Result<PathBuf, Error> {
     let fault = |source: std::io::Error| Error::internal("write the tool into the cache", source);
     let tools = shared.options.cache.join("tools");
-    let folder = tools.join(hex::encode(Sha256::digest(&artifact.bytes)));
+    let folder = tools.join(sha256);
     let code = code_name(shared);
     if folder.join(&code).is_file() {
         return Ok(folder);
     }
+    let built = read().map_err(|source| Error::internal("read the built tool", source))?;
+    let artifact = Artifact::parse(built)?;
     fs_err::create_dir_all(&tools).map_err(fault)?;
     let work = tempfile::Builder::new().prefix("tool-").tempdir_in(&tools).map_err(fault)?;
     let machine_code = shared
@@ -86,6 +101,8 @@ fn prepare(shared: &Shared, artifact: &Artifact) -> Result<PathBuf, Error> {
         .precompile_component(&artifact.bytes)
         .map_err(|source| Error::internal("compile the tool", anyhow::Error::from(source)))?;
     fs_err::write(work.path().join(&code), machine_code).map_err(fault)?;
+    let label = serde_json::to_vec(&artifact.label).map_err(|source| Error::internal("write the label", source))?;
+    fs_err::write(work.path().join(LABEL), label).map_err(fault)?;
     let files = work.path().join("files");
     fs_err::create_dir(&files).map_err(fault)?;
     artifact::unpack(&artifact.files, &files).map_err(fault)?;

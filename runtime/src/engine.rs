@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sdk::sandbox::{self, Host, Ticker};
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -57,16 +58,18 @@ impl Runtime {
         Ok(Self { shared: Arc::new(Shared { engine, linker, slots, options }) })
     }
 
-    /// Loads a built tool. The first time it is compiled, for about five seconds; then it is mapped from the cache.
+    /// Loads a built tool by the SHA-256 of its bytes, which are read only where the cache does not have it: then it is
+    /// compiled, for about five seconds. Afterwards it is mapped from the cache.
     ///
     /// It blocks, and must not be called on a thread of an async executor.
-    pub fn load(&self, built: Vec<u8>) -> Result<Tool, Error> {
-        Tool::load(&self.shared, built)
+    pub fn load(&self, sha256: &str, read: impl FnOnce() -> std::io::Result<Vec<u8>>) -> Result<Tool, Error> {
+        Tool::load(&self.shared, sha256, read)
     }
 
     /// Loads a built tool from a file.
     pub fn load_file(&self, path: &Path) -> Result<Tool, Error> {
-        self.load(fs_err::read(path).map_err(|source| Error::internal("read the built tool", source))?)
+        let bytes = fs_err::read(path).map_err(|source| Error::internal("read the built tool", source))?;
+        self.load(&hex::encode(Sha256::digest(&bytes)), || Ok(bytes))
     }
 
     /// How many invocations run now.

@@ -40,6 +40,9 @@ pub const OUTPUT_TOO_LARGE: &str = "ToolOutputTooLarge";
 /// The tool ended its own interpreter.
 pub const CRASHED: &str = "ToolCrashed";
 
+/// The names that are no exception of the tool's own.
+pub const STOPPED: [&str; 4] = [TIMEOUT, OUT_OF_MEMORY, OUTPUT_TOO_LARGE, CRASHED];
+
 /// An outcome with what it took.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {

@@ -6,7 +6,7 @@
 //!    is measured and written as a component of its own. This happens at each publish.
 //!
 //! The modules in reading order: [`project`] (what an author wrote), [`base`], [`snapshot`], [`artifact`] (what comes
-//! out), [`sandbox`] (the limits that both snapshots and the runtime's invocations run under), [`error`].
+//! out), [`sandbox`] (the limits that both snapshots and the runtime's invocations run under), [`scaffold`], [`error`].
 //!
 //! No code of a project ever runs outside the sandbox.
 //!
@@ -31,6 +31,7 @@ pub mod progress;
 pub mod project;
 mod reset;
 pub mod sandbox;
+pub mod scaffold;
 pub mod snapshot;
 
 pub use error::{Error, Problem};

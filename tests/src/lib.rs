@@ -1,1 +1,2 @@
-//! tests
+//! End-to-end tests of Toolplane. They are in `tests/it`; the tools that they publish are in `tools`, one for each
+//! behaviour and named after it.

@@ -1,0 +1,83 @@
+//! `Error` to status and body: the only place where an error has a status code.
+
+use std::any::Any;
+
+use axum::Json;
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::error::Error;
+
+/// An error on its way out.
+#[derive(Debug)]
+pub struct ApiError(Error);
+
+impl<E: Into<Error>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+/// What handlers give.
+pub type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let error = self.0;
+        let status = match &error {
+            Error::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Error::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Error::NotFound(_) => StatusCode::NOT_FOUND,
+            Error::Conflict(_) => StatusCode::CONFLICT,
+            Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let body = match &error {
+            Error::Invalid(fields) => json!({"detail": fields}),
+            error => json!({"detail": error.to_string()}),
+        };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        match &error {
+            // Git asks for a password only where it sees the word Basic.
+            Error::Unauthenticated(_) => {
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Basic realm=\"toolplane\", charset=\"UTF-8\", Bearer"),
+                );
+            }
+            Error::RateLimited { retry_after_s } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_s));
+            }
+            Error::Unavailable(_) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            Error::Internal(source) => tracing::error!(error = format!("{source:#}"), "Could not carry out a request"),
+            _ => {}
+        }
+        response
+    }
+}
+
+/// The answer for a path that nothing listens on.
+pub async fn no_route() -> ApiError {
+    Error::NotFound("there is no such path: see the API's documentation".to_owned()).into()
+}
+
+/// The answer for a method that a path does not have.
+pub async fn no_method() -> Response {
+    let detail = json!({"detail": "this path does not have that method: see the API's documentation"});
+    (StatusCode::METHOD_NOT_ALLOWED, Json(detail)).into_response()
+}
+
+/// The answer for a request that ran into a fault of our code.
+pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned();
+    ApiError(Error::Internal(anyhow::anyhow!("panicked: {text}"))).into_response()
+}

@@ -1,0 +1,193 @@
+//! `/tool/{tool_id}/version`: publish, list, deprecate.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::error::Result;
+use super::extract::{Authenticated, Json, ToolPath, VersionPath};
+use super::page::Query;
+use crate::app::App;
+use crate::domain::publish::Publish;
+use crate::domain::resolve::Constraint;
+use crate::domain::versions::VersionFilter;
+use crate::error::Error;
+use crate::model::versions::Bump;
+use crate::model::{self, EnvVarName, OrgId, ToolId, UserId, UserRef, Version, VersionId};
+use crate::store::Order;
+
+/// The largest page, and the one when none is asked for.
+const MAX_LIMIT: usize = 50;
+
+/// What is to be published.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishVersion {
+    project_path: String,
+    bump_type: Bump,
+    #[serde(default = "main_branch")]
+    commit_branch: String,
+}
+
+fn main_branch() -> String {
+    "main".to_owned()
+}
+
+/// Publishes a version.
+pub async fn publish(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    ToolPath(id): ToolPath,
+    Json(body): Json<PublishVersion>,
+) -> Result<(StatusCode, axum::Json<Value>)> {
+    // The contract's `^[-\w\d_/]+$`.
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '/');
+    if body.project_path.is_empty() || !body.project_path.chars().all(fits) {
+        let message = "project_path is a folder of the repository, made of letters, digits, -, _ and /";
+        return Err(Error::invalid(&["body", "project_path"], "string_pattern_mismatch", message).into());
+    }
+    let request =
+        Publish { project_path: body.project_path, bump: body.bump_type, commit_branch: body.commit_branch };
+    let version = app.publish(&caller, id, request).await?;
+    Ok((StatusCode::CREATED, axum::Json(json!({"new_version": version.to_string()}))))
+}
+
+/// Lists versions.
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    ToolPath(id): ToolPath,
+    query: Query,
+) -> Result<axum::Json<Value>> {
+    let page = query.page(MAX_LIMIT, MAX_LIMIT)?;
+    let sort = query.sort(|field| match field {
+        "created_at" => Some(SortField::CreatedAt),
+        "version.major" => Some(SortField::Major),
+        "version.minor" => Some(SortField::Minor),
+        "version.patch" => Some(SortField::Patch),
+        "deprecated" => Some(SortField::Deprecated),
+        _ => None,
+    })?;
+    let constraint = query.one("versions").map(|text| Constraint::parse(text, &["query", "versions"])).transpose()?;
+    let filter = VersionFilter {
+        deprecated: query.flag("deprecated")?,
+        constraint,
+        creators: query.parsed("creator", creator)?,
+    };
+    let mut versions = app.list_versions(&caller, id, &filter)?;
+    versions.sort_by(|a, b| compare(a, b, &sort).then_with(|| a.id.cmp(&b.id)));
+    let creators: BTreeSet<_> = versions.iter().map(|version| version.creator.clone()).collect();
+    let (versions, has_more) = page.cut(versions);
+    let creators = || creators.into_iter().map(VersionUser::from).collect::<Vec<_>>();
+    Ok(axum::Json(json!({
+        "tool_versions": versions.into_iter().map(ToolVersion::from).collect::<Vec<_>>(),
+        "has_more": has_more,
+        "continuation_token": page.next_token(has_more),
+        "filter_values": page.is_first().then(|| json!({"creators": creators()})),
+    })))
+}
+
+/// Deprecates every version that the constraint matches.
+pub async fn deprecate(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    ToolPath(id): ToolPath,
+    VersionPath(versions): VersionPath,
+) -> Result<StatusCode> {
+    let constraint = Constraint::parse(&versions, &["path", "versions"])?;
+    app.deprecate_versions(&caller, id, &constraint).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A version as clients see it.
+#[derive(Serialize)]
+struct ToolVersion {
+    id: VersionId,
+    org_id: OrgId,
+    created_at: jiff::Timestamp,
+    updated_at: jiff::Timestamp,
+    tool_id: ToolId,
+    version: Version,
+    required_envvars: Vec<EnvVarName>,
+    required_secret_envvars: Vec<EnvVarName>,
+    input_schema: Value,
+    tool_commit_hash: String,
+    /// Projects do not yet carry the scaffold that they began as, so it is the published commit itself.
+    amigo_scaffold_commit_hash: String,
+    project_directory: String,
+    lambda_version: u64,
+    creator: VersionUser,
+    updated_by: VersionUser,
+    deprecated: bool,
+}
+
+/// A user as versions name it. Tools name it otherwise; both are the contract's.
+#[derive(Serialize)]
+struct VersionUser {
+    user_id: UserId,
+    user_org_id: OrgId,
+}
+
+impl From<UserRef> for VersionUser {
+    fn from(user: UserRef) -> Self {
+        Self { user_id: user.user_id, user_org_id: user.org_id }
+    }
+}
+
+impl From<model::ToolVersion> for ToolVersion {
+    fn from(version: model::ToolVersion) -> Self {
+        Self {
+            id: version.id,
+            org_id: version.org_id,
+            created_at: version.created_at,
+            updated_at: version.updated_at,
+            tool_id: version.tool_id,
+            version: version.version,
+            required_envvars: version.required_envvars,
+            required_secret_envvars: version.required_secret_envvars,
+            input_schema: version.input_schema,
+            amigo_scaffold_commit_hash: version.tool_commit_hash.clone(),
+            tool_commit_hash: version.tool_commit_hash,
+            project_directory: version.project_directory,
+            lambda_version: version.build_number,
+            creator: version.creator.into(),
+            updated_by: version.updated_by.into(),
+            deprecated: version.deprecated,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum SortField {
+    CreatedAt,
+    Major,
+    Minor,
+    Patch,
+    Deprecated,
+}
+
+fn compare(a: &model::ToolVersion, b: &model::ToolVersion, sort: &[(SortField, Order)]) -> std::cmp::Ordering {
+    let by_field = sort.iter().map(|(field, order)| {
+        let ordering = match field {
+            SortField::CreatedAt => a.created_at.cmp(&b.created_at),
+            SortField::Major => a.version.major.cmp(&b.version.major),
+            SortField::Minor => a.version.minor.cmp(&b.version.minor),
+            SortField::Patch => a.version.patch.cmp(&b.version.patch),
+            SortField::Deprecated => a.deprecated.cmp(&b.deprecated),
+        };
+        if *order == Order::NewestFirst { ordering.reverse() } else { ordering }
+    });
+    by_field.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+}
+
+/// `org_id,user_id`
+fn creator(text: &str) -> std::result::Result<UserRef, String> {
+    let (org_id, user_id) = text.split_once(',').ok_or("write it as org_id,user_id")?;
+    let org_id = OrgId::parse(org_id).map_err(|error| error.to_string())?;
+    let user_id = UserId::parse(user_id).map_err(|error| error.to_string())?;
+    Ok(UserRef { org_id, user_id })
+}

@@ -1,0 +1,89 @@
+//! `App`: everything that a request can reach.
+
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context, Result};
+use runtime::engine::{Options, Runtime};
+use sdk::base::Base;
+use sdk::snapshot::Snapshotter;
+use tokio::sync::Semaphore;
+
+use crate::auth::Tokens;
+use crate::config::Config;
+use crate::domain::claims::Claims;
+use crate::domain::loaded::LoadedTools;
+use crate::git::{self, Repositories};
+use crate::metrics::Metrics;
+use crate::store::{self, Store};
+use crate::vault::Vault;
+
+/// The open service.
+pub struct App {
+    /// All settings.
+    pub config: Config,
+    /// Rows and blobs.
+    pub store: Store,
+    /// Seals and opens the values of variables.
+    pub vault: Vault,
+    /// The organizations' Git repositories.
+    pub repositories: Repositories,
+    /// Signs and verifies tokens.
+    pub tokens: Tokens,
+    /// Runs tools.
+    pub runtime: Runtime,
+    /// Tools that are ready in memory.
+    pub loaded: LoadedTools,
+    /// Which tools are being published or deleted.
+    pub claims: Claims,
+    /// How many builds may start now.
+    pub builds: Semaphore,
+    /// What Prometheus scrapes.
+    pub metrics: Metrics,
+    snapshotter: OnceLock<Snapshotter>,
+}
+
+impl App {
+    /// Opens the data folder, and makes it where there is none. It blocks.
+    pub fn open(config: Config) -> Result<Arc<Self>> {
+        let data = &config.data;
+        let store = Store::open(data, store::Options { reserve_free_bytes: config.store.reserve_mib << 20 })?;
+        let git_limits = git::Limits {
+            max_pack_bytes: config.git.max_pack_mib << 20,
+            command_timeout: std::time::Duration::from_secs(config.git.command_timeout_s),
+        };
+        let options = Options {
+            max_concurrent: config.invoke.concurrent,
+            max_memory_bytes: config.invoke.memory_mib << 20,
+            ..Options::new(&config.cache)
+        };
+        Ok(Arc::new(Self {
+            vault: Vault::open(&data.join("keys/vault.key"))?,
+            repositories: Repositories::open(data.join("repositories"), git_limits)?,
+            tokens: Tokens::open(&data.join("keys/token.key"), config.auth.token_lifetime_s)?,
+            runtime: Runtime::new(options)?,
+            loaded: LoadedTools::new(config.invoke.loaded_tools),
+            claims: Claims::default(),
+            builds: Semaphore::new(config.build.concurrent),
+            metrics: Metrics::new()?,
+            snapshotter: OnceLock::new(),
+            store,
+            config,
+        }))
+    }
+
+    /// Makes or opens the Python base, so that the first publish does not have to.
+    pub async fn prepare(self: &Arc<Self>) -> Result<()> {
+        let app = Arc::clone(self);
+        let prepared = tokio::task::spawn_blocking(move || app.snapshotter().map(drop)).await;
+        prepared.context("failed to prepare the Python base")?
+    }
+
+    /// What builds tools. It blocks: the first call makes the base where this installation has none.
+    pub(crate) fn snapshotter(&self) -> Result<&Snapshotter> {
+        if let Some(snapshotter) = self.snapshotter.get() {
+            return Ok(snapshotter);
+        }
+        let snapshotter = Snapshotter::new(Base::find_or_make(&self.config.cache)?)?;
+        Ok(self.snapshotter.get_or_init(|| snapshotter))
+    }
+}

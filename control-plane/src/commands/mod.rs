@@ -1,0 +1,44 @@
+//! The commands, a file each.
+
+mod demo;
+mod init_org;
+mod serve;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Toolplane's control plane: publish Python tools from Git and invoke them in fresh sandboxes.
+#[derive(Parser)]
+#[command(name = "control-plane", version, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API.
+    Serve(serve::Arguments),
+    /// Make an organization with its first administrator and an API key.
+    InitOrg(init_org::Arguments),
+    /// Do the main job once, for real, in a temporary folder.
+    Demo(demo::Arguments),
+}
+
+/// Carries out a command line.
+pub fn execute(arguments: Arguments) -> Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        // A person who runs the demo or makes an organization reads what the command prints.
+        EnvFilter::new(if matches!(arguments.command, Command::Serve(_)) { "info" } else { "warn" })
+    });
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let executor = tokio::runtime::Runtime::new().context("failed to start an executor")?;
+    executor.block_on(async {
+        match arguments.command {
+            Command::Serve(arguments) => serve::execute(arguments).await,
+            Command::InitOrg(arguments) => init_org::execute(arguments).await,
+            Command::Demo(arguments) => demo::execute(arguments).await,
+        }
+    })
+}

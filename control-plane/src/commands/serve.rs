@@ -1,0 +1,61 @@
+//! `control-plane serve`: the API, until SIGTERM or Ctrl-C.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use control_plane::app::App;
+use control_plane::config::Config;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  control-plane serve
+  control-plane serve --data /var/lib/toolplane --listen 0.0.0.0:8080
+  control-plane serve --config toolplane.toml
+
+The first line on stdout is the address that is served. Logs go to stderr; RUST_LOG=debug shows more.")]
+pub struct Arguments {
+    /// A file of settings; `config.default.toml` in the source is the manual.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The address to listen on; port 0 lets the system choose.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+pub async fn execute(arguments: Arguments) -> Result<()> {
+    let mut config = Config::load(arguments.config.as_deref())?;
+    if let Some(data) = arguments.data {
+        config = config.with_data(data);
+    }
+    if let Some(listen) = arguments.listen {
+        config.listen = listen;
+    }
+    let address = config.listen;
+    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
+    let app = tokio::task::spawn_blocking(|| App::open(config)).await.context("failed to open the data folder")??;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))?;
+    println!("http://{}", listener.local_addr()?);
+    std::io::stdout().flush()?;
+
+    // A publish that comes sooner waits for it; everything else is served meanwhile.
+    let preparing = std::sync::Arc::clone(&app);
+    tokio::spawn(async move {
+        if let Err(error) = preparing.prepare().await {
+            tracing::error!(error = format!("{error:#}"), "Could not make the Python base; publishing will fail");
+        }
+    });
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    };
+    control_plane::serve(app, listener, shutdown).await
+}

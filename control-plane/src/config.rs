@@ -1,0 +1,163 @@
+//! The configuration: one struct, read once. `config.default.toml` is its manual, and this file the only reader of the
+//! environment.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+/// Every setting with its default and a comment.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// All settings. `config.default.toml` says what each means, in which unit.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every field, and is what a reader of settings opens")]
+pub struct Config {
+    pub data: PathBuf,
+    pub cache: PathBuf,
+    pub listen: SocketAddr,
+    pub shutdown_timeout_s: u64,
+    pub store: Store,
+    pub http: Http,
+    pub git: Git,
+    pub build: Build,
+    pub invoke: Invoke,
+    pub auth: Auth,
+}
+
+macro_rules! table {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(missing_docs, reason = "config.default.toml documents every field")]
+        pub struct $name { $(pub $field: $type),+ }
+    };
+}
+
+table! {
+    /// `[store]`
+    Store { reserve_mib: u64 }
+}
+table! {
+    /// `[http]`
+    Http { max_body_kib: usize }
+}
+table! {
+    /// `[git]`
+    Git { max_pack_mib: u64, command_timeout_s: u64 }
+}
+table! {
+    /// `[build]`
+    Build { max_files: u64, max_project_mib: u64, wall_clock_s: u64, memory_mib: usize, concurrent: usize }
+}
+table! {
+    /// `[invoke]`
+    Invoke {
+        wall_clock_s: u64,
+        memory_mib: usize,
+        log_kib: usize,
+        output_kib: usize,
+        concurrent: u32,
+        loaded_tools: usize,
+    }
+}
+table! {
+    /// `[auth]`
+    Auth { token_lifetime_s: i64 }
+}
+
+impl Config {
+    /// Reads the defaults, then the file where one is given, then what the environment overrides.
+    pub fn load(file: Option<&Path>) -> Result<Self> {
+        let mut settings = defaults();
+        if let Some(path) = file {
+            let text = fs_err::read_to_string(path)?;
+            let own: toml::Table = toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
+            merge(&mut settings, own);
+        }
+        let mut config: Self = settings.try_into().context("the configuration is not valid")?;
+        if let Some(cache) = std::env::var_os("TOOLPLANE_CACHE") {
+            config.cache = cache.into();
+        }
+        Ok(config.resolved())
+    }
+
+    /// The defaults with a data folder of the caller's, on a port that the system chooses. For tests and the demo.
+    pub fn for_folder(data: &Path) -> Result<Self> {
+        let mut config = Self::load(None)?;
+        config.data = data.to_owned();
+        config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        Ok(config.resolved())
+    }
+
+    /// The same settings with another data folder.
+    pub fn with_data(mut self, data: PathBuf) -> Self {
+        if self.cache == self.data.join("cache") {
+            self.cache = PathBuf::new();
+        }
+        self.data = data;
+        self.resolved()
+    }
+
+    /// How long a shutdown waits for requests in flight.
+    pub fn shutdown_timeout(&self) -> Duration {
+        Duration::from_secs(self.shutdown_timeout_s)
+    }
+
+    fn resolved(mut self) -> Self {
+        if self.cache.as_os_str().is_empty() {
+            self.cache = self.data.join("cache");
+        }
+        self
+    }
+}
+
+fn defaults() -> toml::Table {
+    // A test reads the embedded text, so a fault in it never leaves the workshop.
+    toml::from_str(DEFAULTS).unwrap_or_default()
+}
+
+/// Lays one table over another, table by table.
+fn merge(below: &mut toml::Table, above: toml::Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => merge(below, above),
+            (_, value) => {
+                below.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_whole() {
+        let config: Config = defaults().try_into().unwrap();
+        assert_eq!(config.listen.port(), 8080);
+    }
+
+    #[test]
+    fn a_file_overrides_what_it_names_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        fs_err::write(&file, "[invoke]\nwall_clock_s = 5\n").unwrap();
+        let config = Config::load(Some(&file)).unwrap();
+        assert_eq!((config.invoke.wall_clock_s, config.invoke.memory_mib), (5, 256));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        fs_err::write(&file, "[invoke]\nwall_clock = 5\n").unwrap();
+        let error = format!("{:#}", Config::load(Some(&file)).unwrap_err());
+        assert!(error.contains("wall_clock"), "{error}");
+    }
+}

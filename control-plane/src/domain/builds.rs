@@ -1,0 +1,106 @@
+//! A commit's project becomes a component. Equal inputs are built once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use sdk::base;
+use sdk::project::{MANIFEST, Manifest, Project};
+use sdk::sandbox::Limits;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::git::{CommitId, ExportLimits, Repository, TreeId};
+use crate::model::OrgId;
+use crate::store::Build;
+
+/// The largest manifest, in bytes, the same that the local program reads.
+const MANIFEST_BYTES: u64 = 256 << 10;
+
+/// What a publish is made of: a folder of a commit.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The tip of the branch.
+    pub commit: CommitId,
+    /// The tree of the project's folder in it.
+    pub tree: TreeId,
+    /// What the project's manifest says.
+    pub manifest: Manifest,
+}
+
+impl App {
+    /// Finds a project in an organization's repository and reads its manifest.
+    pub(crate) async fn locate(&self, org: &OrgId, branch: &str, folder: &str) -> Result<Source> {
+        let repository = self.repositories.repository(org);
+        let (branch, folder) = (branch.to_owned(), folder.to_owned());
+        let locate = move || locate(&repository, &branch, &folder);
+        tokio::task::spawn_blocking(locate).await.context("failed to read the repository")?
+    }
+
+    /// Builds a source, or finds what was built of the same inputs before. Answers the build's key, too.
+    pub(crate) async fn build(self: &Arc<Self>, org: &OrgId, source: &Source) -> Result<(String, Build)> {
+        let mut hash = Sha256::new();
+        hash.update(base::key());
+        hash.update(source.tree.as_str());
+        let key = hex::encode(hash.finalize());
+        if let Some(build) = self.store.get_build(org, &key)? {
+            return Ok((key, build));
+        }
+        let _turn = self.builds.acquire().await.context("failed to wait for a build's turn")?;
+        let (app, org_id, source) = (Arc::clone(self), org.clone(), source.clone());
+        let built = tokio::task::spawn_blocking(move || app.build_blocking(&org_id, &source));
+        let build = built.await.context("failed to build the tool")??;
+        self.store.put_build(org, &key, &build).await?;
+        Ok((key, build))
+    }
+
+    fn build_blocking(&self, org: &OrgId, source: &Source) -> Result<Build> {
+        let settings = &self.config.build;
+        let stage = tempfile::tempdir().map_err(|error| Error::internal(error, "make a folder"))?;
+        let limits = ExportLimits { max_files: settings.max_files, max_bytes: settings.max_project_mib << 20 };
+        self.repositories.repository(org).export(&source.tree, stage.path(), limits)?;
+        let project = Project { folder: stage.path().to_owned(), manifest: source.manifest.clone() };
+        let limits = Limits {
+            wall_clock: Duration::from_secs(settings.wall_clock_s),
+            memory_bytes: settings.memory_mib << 20,
+            ..Limits::for_build()
+        };
+        let artifact = self.snapshotter()?.build(&project, &limits).map_err(refused)?;
+        let component_sha256 = self.store.blobs().put(&artifact.bytes)?;
+        let description = serde_json::to_value(&artifact.label.description).context("failed to write a description")?;
+        Ok(Build { component_sha256, component_size_bytes: artifact.bytes.len() as u64, description })
+    }
+}
+
+/// The input schema that a build describes.
+pub(crate) fn input_schema(build: &Build) -> Value {
+    build.description.get("input_schema").cloned().unwrap_or_default()
+}
+
+/// What a build refuses is for the author to mend; everything else is our fault.
+pub(crate) fn refused(error: sdk::Error) -> Error {
+    match error {
+        sdk::Error::Refused(_) => Error::BadRequest(format!("the build failed:\n{error}")),
+        sdk::Error::Internal { .. } => Error::internal(error, "build the tool"),
+    }
+}
+
+fn locate(repository: &Repository, branch: &str, folder: &str) -> Result<Source> {
+    let commit = repository
+        .branch_tip(branch)?
+        .ok_or_else(|| Error::NotFound(format!("branch `{branch}` does not exist: push it first")))?;
+    let tree = repository.folder_tree(&commit, folder)?.ok_or_else(|| {
+        Error::NotFound(format!("folder `{folder}` does not exist on branch `{branch}` (commit {commit})"))
+    })?;
+    let manifest = repository.read_file(&tree, MANIFEST, MANIFEST_BYTES)?;
+    let Some(manifest) = manifest else {
+        let message = format!("the build failed:\n{MANIFEST}: there is none in folder `{folder}`\n  to do: add one, with `[project] name` and `[tool.toolplane] entry-point`");
+        return Err(Error::BadRequest(message));
+    };
+    let text = String::from_utf8(manifest)
+        .map_err(|_| Error::BadRequest(format!("the build failed:\n{MANIFEST}: it is not UTF-8\n  to do: save it as UTF-8")))?;
+    let manifest = Manifest::parse(&text).map_err(refused)?;
+    Ok(Source { commit, tree, manifest })
+}

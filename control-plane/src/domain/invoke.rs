@@ -1,0 +1,219 @@
+//! Invoking: inputs checked, tool run, results on record, in this order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use runtime::component::Tool as LoadedTool;
+use runtime::invoke::{Call, Hidden, Limits, Mode as RunMode};
+use runtime::outcome::{self, Failure, Outcome, Report};
+use serde_json::Value;
+
+use crate::app::App;
+use crate::auth::{Caller, permission};
+use crate::domain::resolve::Constraint;
+use crate::domain::scrub::scrub;
+use crate::domain::variables::OpenVariables;
+use crate::error::{Error, Result};
+use crate::model::{
+    Invocation, InvocationId, InvocationSource, InvocationStatus, Mode, Tool, ToolId, ToolVersion, Version,
+};
+use crate::vault::SecretString;
+
+/// One input of an invoke request.
+#[derive(Clone)]
+pub struct Input {
+    /// The parameters: an object.
+    pub parameters: Value,
+    /// How to run.
+    pub mode: Mode,
+    /// Variables of the conversation.
+    pub nonsensitive_user_variables: BTreeMap<String, String>,
+    /// Variables of the conversation that must not be shown.
+    pub sensitive_user_variables: BTreeMap<String, SecretString>,
+}
+
+/// An invoke request.
+pub struct Invoke {
+    /// An exact version or a constraint.
+    pub version: String,
+    /// From 1 to 10.
+    pub inputs: Vec<Input>,
+    /// On whose behalf; the calling user's, where it is not said.
+    pub source: Option<InvocationSource>,
+}
+
+/// What came of an invoke request.
+pub struct Invoked {
+    /// The version that ran.
+    pub version: Version,
+    /// One for each input, in order.
+    pub invocations: Vec<Invocation>,
+}
+
+impl App {
+    /// Runs a version once for each input, side by side, and answers when all results are on record. It goes on to its
+    /// end even where the caller has gone, so that what has run is recorded.
+    pub async fn invoke(self: &Arc<Self>, caller: &Caller, id: ToolId, request: Invoke) -> Result<Invoked> {
+        let tool = self.live_tool(caller, id, permission::INVOKE_TOOL)?;
+        let constraint = Constraint::parse(&request.version, &["path", "version"])?;
+        let version = self.resolve_version(&tool, &constraint, &request.version)?;
+        let loaded = self.loaded_tool(&version.component_sha256).await?;
+        check_inputs(&loaded, &request.inputs)?;
+        let variables = self.open_variables(&tool)?;
+
+        let (app, caller) = (Arc::clone(self), caller.clone());
+        let run = async move { app.run(&caller, &tool, &version, &loaded, variables, request).await };
+        tokio::spawn(run).await.context("failed to invoke")?
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        caller: &Caller,
+        tool: &Tool,
+        version: &ToolVersion,
+        loaded: &LoadedTool,
+        variables: OpenVariables,
+        request: Invoke,
+    ) -> Result<Invoked> {
+        let variables = Arc::new(variables);
+        let runs = request.inputs.into_iter().map(|input| {
+            let source = request.source.clone().unwrap_or_else(|| default_source(caller, input.mode));
+            let run = Arc::clone(self).run_once(loaded.clone(), Arc::clone(&variables), input);
+            async move {
+                let (id, created_at, inputs, report) = tokio::spawn(run).await.context("failed to run the tool")??;
+                Ok::<_, Error>(record(tool, version, source, (id, created_at, inputs), report))
+            }
+        });
+        let invocations = try_join_all(runs).await?;
+        self.store.record_invocations(&caller.org, &invocations).await?;
+        Ok(Invoked { version: version.version, invocations })
+    }
+
+    async fn run_once(
+        self: Arc<Self>,
+        loaded: LoadedTool,
+        variables: Arc<OpenVariables>,
+        input: Input,
+    ) -> Result<(InvocationId, Timestamp, Value, Report)> {
+        let (id, created_at) = (InvocationId::new(), Timestamp::now());
+        let exposed = |value: &SecretString| Hidden(value.expose().to_owned());
+        let call = Call {
+            parameters: &input.parameters,
+            mode: match input.mode {
+                Mode::Regular => RunMode::Regular,
+                Mode::ConversationSimulation => RunMode::ConversationSimulation,
+            },
+            env: variables.all.iter().map(|(name, value)| (name.clone(), exposed(value))).collect(),
+            user_variables: input.nonsensitive_user_variables.clone(),
+            sensitive_user_variables: input
+                .sensitive_user_variables
+                .iter()
+                .map(|(name, value)| (name.clone(), exposed(value)))
+                .collect(),
+            invocation_id: id.to_string(),
+        };
+        self.metrics.invocations_running.inc();
+        let report = loaded.invoke(&call, &self.invoke_limits()).await;
+        self.metrics.invocations_running.dec();
+        let report = report.map_err(Error::from)?;
+        self.count(&report);
+        let sensitive = input.sensitive_user_variables.values();
+        let secrets: Vec<_> = variables.secrets.iter().chain(sensitive).cloned().collect();
+        Ok((id, created_at, input.parameters, scrub(report, &secrets)))
+    }
+
+    fn invoke_limits(&self) -> Limits {
+        let settings = &self.config.invoke;
+        Limits {
+            wall_clock: Duration::from_secs(settings.wall_clock_s),
+            memory_bytes: settings.memory_mib << 20,
+            log_bytes: settings.log_kib << 10,
+            output_bytes: settings.output_kib << 10,
+        }
+    }
+
+    fn count(&self, report: &Report) {
+        let outcome = match &report.outcome {
+            Outcome::Returned { .. } => "succeeded",
+            Outcome::Failed(failure) => {
+                if outcome::STOPPED.contains(&failure.exception_type.as_str()) {
+                    self.metrics.invocations_stopped.with_label_values(&[&failure.exception_type]).inc();
+                }
+                "failed"
+            }
+        };
+        self.metrics.invocations.with_label_values(&[outcome]).inc();
+        self.metrics.invocation_duration.with_label_values(&[outcome]).observe(report.duration.as_secs_f64());
+    }
+}
+
+/// Nothing runs unless every input conforms.
+fn check_inputs(loaded: &LoadedTool, inputs: &[Input]) -> Result<()> {
+    let mut problems = Vec::new();
+    for (index, input) in inputs.iter().enumerate() {
+        match loaded.check_input(&input.parameters) {
+            Ok(()) => {}
+            Err(runtime::Error::Input(mismatches)) => {
+                problems.extend(mismatches.iter().map(|mismatch| {
+                    format!("inputs[{index}].input_parameters{}: {}", mismatch.path, mismatch.message)
+                }));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Error::BadRequest(format!("the input does not conform to the version's input_schema: {}", problems.join("; "))))
+}
+
+fn default_source(caller: &Caller, mode: Mode) -> InvocationSource {
+    match mode {
+        Mode::Regular => InvocationSource::RegularConversation {
+            user_id: caller.user_id,
+            conversation_id: None,
+            interaction_id: None,
+            invocation_metadata: None,
+        },
+        Mode::ConversationSimulation => InvocationSource::SimulationConversation {
+            simulation_unit_test_set_run_id: None,
+            unit_test_id: None,
+            run_index: None,
+            invocation_metadata: None,
+        },
+    }
+}
+
+fn record(
+    tool: &Tool,
+    version: &ToolVersion,
+    invocation_source: InvocationSource,
+    (id, created_at, inputs): (InvocationId, Timestamp, Value),
+    report: Report,
+) -> Invocation {
+    let invocation_status = match report.outcome {
+        Outcome::Returned { output } => InvocationStatus::Succeeded { output },
+        Outcome::Failed(Failure { exception_type, message, stack_trace }) => InvocationStatus::Failed {
+            exception_message: message,
+            exception_type,
+            exception_stack_trace: stack_trace,
+        },
+    };
+    Invocation {
+        id,
+        org_id: tool.org_id.clone(),
+        created_at,
+        invocation_status,
+        invocation_source,
+        // Microseconds are what the clock is good for.
+        duration_ms: (report.duration.as_secs_f64() * 1e6).round() / 1e3,
+        tool_id: tool.id,
+        tool_version: version.version,
+        inputs,
+        logs: report.logs,
+    }
+}

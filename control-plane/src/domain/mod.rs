@@ -1,0 +1,15 @@
+//! What the service does: `impl App`, a file per resource. The caller comes first and is authorized on the first line.
+
+pub mod access;
+pub mod builds;
+pub mod claims;
+pub mod invocations;
+pub mod invoke;
+pub mod loaded;
+pub mod organizations;
+pub mod publish;
+pub mod resolve;
+pub mod scrub;
+pub mod tools;
+pub mod variables;
+pub mod versions;

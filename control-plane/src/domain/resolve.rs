@@ -1,0 +1,65 @@
+//! Constraints: which version a request means.
+
+use pep440_rs::{Version as Pep440, VersionSpecifiers};
+
+use crate::error::{Error, Result};
+use crate::model::Version;
+
+/// An exact version or a PEP 440 specifier.
+#[derive(Debug, Clone)]
+pub enum Constraint {
+    /// This version.
+    Exactly(Version),
+    /// Every version that matches.
+    Matching(VersionSpecifiers),
+}
+
+impl Constraint {
+    /// Parses `1.4.2`, `~=1.2` or `>=1.0,<2`. `loc` says where it stood, for the error.
+    pub fn parse(text: &str, loc: &[&str]) -> Result<Self> {
+        if let Ok(version) = Version::parse(text) {
+            return Ok(Self::Exactly(version));
+        }
+        text.parse().map(Self::Matching).map_err(|_| {
+            let message = format!("`{text}` is no version and no constraint: write it like `1.4.2`, `~=1.2` or `>=1.0,<2`");
+            Error::invalid(loc, "version_constraint", message)
+        })
+    }
+
+    /// Whether a version is meant.
+    pub fn matches(&self, version: Version) -> bool {
+        match self {
+            Self::Exactly(exact) => *exact == version,
+            Self::Matching(specifiers) => {
+                specifiers.contains(&Pep440::new([version.major, version.minor, version.patch]))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constraints_mean_what_python_says_they_mean() {
+        let cases = [
+            ("1.4.2", "1.4.2", true),
+            ("1.4.2", "1.4.3", false),
+            ("~=1.2", "1.9.0", true),
+            ("~=1.2", "2.0.0", false),
+            ("~=1.2.3", "1.2.9", true),
+            ("~=1.2.3", "1.3.0", false),
+            (">=1.0,<2", "1.9.9", true),
+            (">=1.0,<2", "2.0.0", false),
+            ("==1.4.2", "1.4.2", true),
+            ("==1.*", "1.4.2", true),
+            ("!=1.4.2", "1.4.2", false),
+        ];
+        for (constraint, version, expected) in cases {
+            let constraint = Constraint::parse(constraint, &["path"]).unwrap();
+            assert_eq!(constraint.matches(Version::parse(version).unwrap()), expected, "{constraint:?} {version}");
+        }
+        assert!(Constraint::parse("latest", &["path"]).is_err());
+    }
+}

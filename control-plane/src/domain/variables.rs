@@ -1,0 +1,95 @@
+//! A tool's environment variables: sealed when they come in, opened for an invocation and for nothing else.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::app::App;
+use crate::auth::{Caller, permission};
+use crate::error::{Error, Result};
+use crate::model::{EnvVar, EnvVarName, Tool, ToolId};
+use crate::vault::SecretString;
+
+/// Changes of a tool's variables, carried out together or not at all.
+#[derive(Debug, Default)]
+pub struct VariableChanges {
+    /// New variables: name, value, whether it is secret.
+    pub inserts: Vec<(EnvVarName, SecretString, bool)>,
+    /// New values of variables that exist.
+    pub updates: Vec<(EnvVarName, SecretString)>,
+    /// Variables that go.
+    pub deletes: Vec<EnvVarName>,
+}
+
+/// A tool's variables, opened.
+pub struct OpenVariables {
+    /// Every variable.
+    pub all: BTreeMap<String, SecretString>,
+    /// The values of those that are secret.
+    pub secrets: Vec<SecretString>,
+}
+
+impl App {
+    /// Changes a tool's variables.
+    pub async fn change_variables(&self, caller: &Caller, id: ToolId, changes: VariableChanges) -> Result<()> {
+        let tool = self.live_tool(caller, id, permission::MODIFY_TOOL)?;
+        self.check_deletes(&tool, &changes.deletes)?;
+        let seal = |name: &EnvVarName, value: &SecretString| self.vault.seal(&caller.org, id, name, value);
+        let inserts: Vec<_> = changes
+            .inserts
+            .iter()
+            .map(|(name, value, is_secret)| (name, EnvVar { is_secret: *is_secret, sealed_value: seal(name, value) }))
+            .collect();
+        let updates: Vec<_> = changes.updates.iter().map(|(name, value)| (name, seal(name, value))).collect();
+        let (now, user) = (Timestamp::now(), caller.user());
+        let change = |tool: &mut Tool| {
+            for name in &changes.deletes {
+                tool.envvars.remove(name).ok_or_else(|| missing(name))?;
+            }
+            for (name, sealed_value) in &updates {
+                tool.envvars.get_mut(name).ok_or_else(|| missing(name))?.sealed_value = sealed_value.clone();
+            }
+            for (name, variable) in &inserts {
+                if tool.envvars.insert((*name).clone(), variable.clone()).is_some() {
+                    return Err(Error::Conflict(format!("variable {name} exists already: update it instead")));
+                }
+            }
+            tool.updated_at = now;
+            tool.updated_by = user.clone();
+            Ok(())
+        };
+        self.store.update_tool(&caller.org, id, change).await.map(drop)
+    }
+
+    /// Opens a tool's variables for an invocation.
+    pub(crate) fn open_variables(&self, tool: &Tool) -> Result<OpenVariables> {
+        let mut open = OpenVariables { all: BTreeMap::new(), secrets: Vec::new() };
+        for (name, variable) in &tool.envvars {
+            let value = self.vault.open_sealed(&tool.org_id, tool.id, name, &variable.sealed_value)?;
+            if variable.is_secret {
+                open.secrets.push(value.clone());
+            }
+            open.all.insert(name.to_string(), value);
+        }
+        Ok(open)
+    }
+
+    fn check_deletes(&self, tool: &Tool, deletes: &[EnvVarName]) -> Result<()> {
+        if deletes.is_empty() {
+            return Ok(());
+        }
+        for version in self.store.list_versions(&tool.org_id, tool.id)?.iter().filter(|version| !version.deprecated) {
+            let required = version.required_envvars.iter().chain(&version.required_secret_envvars);
+            if let Some(name) = required.into_iter().find(|name| deletes.contains(name)) {
+                let version = version.version;
+                let message = format!("variable {name} is required by version {version}: deprecate that version first");
+                return Err(Error::BadRequest(message));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn missing(name: &EnvVarName) -> Error {
+    Error::BadRequest(format!("variable {name} does not exist on the tool: insert it first"))
+}

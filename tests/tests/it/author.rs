@@ -1,0 +1,89 @@
+//! A tool author: a working copy, and the real `git`, with no settings but the ones given here.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::programs;
+
+/// A working copy whose `origin` is a server's repository.
+pub struct Author {
+    folder: PathBuf,
+}
+
+impl Author {
+    /// Makes an empty working copy of a repository.
+    pub fn new(folder: &Path, remote: &str) -> Self {
+        let author = Self { folder: folder.to_owned() };
+        fs_err::create_dir_all(folder).unwrap();
+        author.git(&["init", "--quiet", "--initial-branch=main"]);
+        author.git(&["remote", "add", "origin", remote]);
+        author
+    }
+
+    /// Copies tool projects into the working copy, commits, and pushes to `main`. Answers the commit, which is a new
+    /// one even when the files are the same as before.
+    pub fn push(&self, projects: &[&str]) -> String {
+        for project in projects {
+            copy_folder(&programs::tool(project), &self.folder.join(project));
+        }
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", "change"]);
+        self.git(&["push", "--quiet", "origin", "main"]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// Runs git, which has to succeed, and answers what it printed.
+    pub fn git(&self, arguments: &[&str]) -> String {
+        let output = run(&self.folder, arguments);
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "git {} failed:\n{stderr}", arguments[0]);
+        stdout.trim().to_owned()
+    }
+}
+
+/// Runs git in a folder, and neither asks anybody anything nor reads the machine's configuration.
+pub fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Command::new("git")
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", path)
+        .env("HOME", folder)
+        .env("LC_ALL", "C")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .envs(["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"].map(|name| (name, "Ada")))
+        .envs(["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].map(|name| (name, "ada@example.com")))
+        .output()
+        .expect("git is installed")
+}
+
+/// Every file below a folder with its content, in the order of their names; hidden ones are left out.
+pub fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs_err::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') || name == "__pycache__" {
+            continue;
+        }
+        if entry.file_type().unwrap().is_dir() {
+            let below = files_below(&entry.path());
+            files.extend(below.into_iter().map(|(path, content)| (Path::new(&name).join(path), content)));
+        } else {
+            files.push((name.into(), fs_err::read(entry.path()).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for (path, content) in files_below(from) {
+        let target = to.join(path);
+        fs_err::create_dir_all(target.parent().unwrap()).unwrap();
+        fs_err::write(target, content).unwrap();
+    }
+}

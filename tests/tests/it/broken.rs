@@ -1,0 +1,105 @@
+//! Broken projects: a publish is refused with what an author needs to know, and leaves nothing behind.
+
+use crate::programs;
+use crate::server::Server;
+
+/// A project that cannot be built, and what its author has to be told.
+pub struct Broken {
+    pub project: &'static str,
+    /// The file and, where there is one, the line.
+    pub place: &'static str,
+    pub problem: &'static str,
+    pub remedy: &'static str,
+}
+
+pub const BROKEN: [Broken; 8] = [
+    Broken {
+        project: "broken/no_manifest",
+        place: "pyproject.toml: ",
+        problem: "there is no pyproject.toml",
+        remedy: "add one with `[project] name",
+    },
+    Broken {
+        project: "broken/no_entry_point",
+        place: "src/no_entry_point.py: ",
+        problem: "the module `no_entry_point` has no `forecast`",
+        remedy: "did you mean `forecasts`?",
+    },
+    Broken {
+        project: "broken/missing_module",
+        place: "src/missing_module.py:3: ",
+        problem: "the module `yaml` was not found",
+        remedy: "add \"PyYAML\" to `dependencies`",
+    },
+    Broken {
+        project: "broken/import_raises",
+        place: "src/settings.py:3: ",
+        problem: "KeyError while importing: 'PLACE'",
+        remedy: "read `context.env` inside the function",
+    },
+    Broken {
+        project: "broken/syntax_error",
+        place: "src/syntax_error.py:2: ",
+        problem: "SyntaxError: invalid syntax",
+        remedy: "correct the syntax",
+    },
+    Broken {
+        project: "broken/needs_dependency",
+        place: "pyproject.toml:6: ",
+        problem: "dependency `pyyaml>=6`",
+        remedy: "copy the pure-Python package into the project",
+    },
+    Broken {
+        project: "broken/untyped_parameter",
+        place: "src/untyped_parameter.py:5: ",
+        problem: "the parameter `days` of `forecast` has no type",
+        remedy: "annotate it, for example `days: int`",
+    },
+    Broken {
+        project: "broken/unknown_key",
+        place: "pyproject.toml:9: ",
+        problem: "unknown field `time-out`",
+        remedy: "expected one of `entry-point`, `env`, `secrets`, `timeout`, `memory`",
+    },
+];
+
+impl Broken {
+    /// Fails unless the text tells the author everything.
+    #[track_caller]
+    pub fn assert_told_in(&self, text: &str) {
+        for part in [self.place, self.problem, self.remedy] {
+            assert!(text.contains(part), "{}: `{part}` is not in:\n{text}", self.project);
+        }
+    }
+}
+
+#[test]
+fn every_broken_project_is_tried() {
+    let mut folders: Vec<_> = fs_err::read_dir(programs::tool("broken"))
+        .unwrap()
+        .map(|entry| format!("broken/{}", entry.unwrap().file_name().to_string_lossy()))
+        .collect();
+    folders.sort();
+    let mut tried = BROKEN.map(|broken| broken.project);
+    tried.sort();
+    assert_eq!(folders, tried);
+}
+
+#[tokio::test]
+async fn a_broken_project_is_refused_with_file_line_and_remedy_and_leaves_nothing() {
+    let server = Server::start().await;
+    server.author("work").push(&BROKEN.map(|broken| broken.project));
+    let tool = server.client.create_tool("broken").await;
+    let before = server.installation.files();
+    assert!(!before.is_empty(), "the data folder has files that can be compared");
+
+    for broken in &BROKEN {
+        let detail = server.client.publish(&tool, broken.project, "major").await.detail(400);
+
+        broken.assert_told_in(&detail);
+        let left: Vec<_> = server.installation.files().difference(&before).cloned().collect();
+        assert!(left.is_empty(), "{} left {left:?}", broken.project);
+    }
+    assert!(server.client.versions(&tool).await.is_empty());
+    server.client.invoke(&tool, "1.0.0", &[serde_json::json!({})]).await.detail(404);
+}

@@ -1,0 +1,40 @@
+//! What operators look at.
+
+use serde_json::json;
+
+use crate::server::Server;
+
+#[tokio::test]
+async fn a_running_server_is_healthy_and_ready() {
+    let server = Server::start().await;
+    assert_eq!(server.client.page("/healthz").await.0, 200);
+    assert_eq!(server.client.page("/readyz").await.0, 200);
+    assert_eq!(server.client.page("/nowhere").await.0, 404);
+}
+
+#[tokio::test]
+async fn metrics_count_invocations_and_publishes_and_name_no_tool() {
+    let (server, tool) = Server::with_tool("counter").await;
+    server.client.results(&tool, &[json!({}), json!({}), json!({})]).await;
+    server.client.publish(&tool, "nowhere", "minor").await.detail(404);
+
+    let (status, metrics) = server.client.page("/metrics").await;
+
+    assert_eq!(status, 200);
+    for (counter, least) in [("toolplane_invocations_total", 3.0), ("toolplane_publishes_total", 1.0)] {
+        assert!(metrics.contains(&format!("# TYPE {counter} counter")), "{metrics}");
+        assert!(sum(&metrics, counter) >= least, "{metrics}");
+    }
+    assert_eq!(sum(&metrics, "toolplane_invocations_total"), 3.0, "{metrics}");
+    assert!(!metrics.contains(&tool), "a label with an id makes a series for each tool: {metrics}");
+}
+
+/// The sum of a counter over all its labels.
+fn sum(metrics: &str, counter: &str) -> f64 {
+    metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix(counter))
+        .filter(|rest| rest.starts_with(['{', ' ']))
+        .map(|rest| rest.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum()
+}

@@ -1,0 +1,43 @@
+//! The binaries under test, the tools that they are tried on, and the cache that all tests share.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A command of one of our binaries, with the shared cache and none of the machine's own settings of Toolplane.
+pub fn command(program: &str) -> Command {
+    let mut command = Command::new(binary(program));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
+        command.env_remove(name);
+    }
+    // Making the Python base takes twenty seconds; a lock in the cache lets concurrent processes make it once.
+    command.env("TOOLPLANE_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolplane-cache"));
+    command.env("NO_COLOR", "1");
+    command
+}
+
+/// The folder of a tool project, such as `greeting` or `broken/syntax_error`.
+pub fn tool(project: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(project)
+}
+
+/// The workspace's folder.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in a workspace")
+}
+
+fn is_ours(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with("TOOLPLANE_")
+}
+
+fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the test knows its own path");
+    let profile = test.parent().and_then(Path::parent).expect("the test is in the folder `deps` of a profile");
+    let binary = profile.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(
+        binary.is_file(),
+        "the binary `{name}` is not beside the tests: run `cargo build --release --workspace`, \
+         then `cargo test --release --workspace`"
+    );
+    binary
+}

@@ -1,0 +1,75 @@
+//! What was answered is there after the process has ended, however it ended.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::author::files_below;
+use crate::client::succeeded;
+use crate::programs;
+use crate::server::Server;
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_kill() {
+    let (server, tool) = Server::with_tool("counter").await;
+    let result = server.client.result(&tool, json!({"step": 7})).await;
+    let installation = server.kill();
+
+    let server = Server::start_on(installation).await;
+
+    assert_eq!(result, succeeded("7"));
+    let recorded = server.client.invocations("").await;
+    assert_eq!(recorded.len(), 1);
+    assert_eq!(recorded[0]["invocation_status"], result);
+    assert_eq!(recorded[0]["inputs"], json!({"step": 7}));
+    assert_eq!(server.client.versions(&tool).await.len(), 1);
+    let tools = server.client.get("tool/").await.expect(200);
+    assert_eq!(tools["tools"][0]["id"], tool);
+    assert_eq!(server.client.result(&tool, json!({"step": 8})).await, succeeded("8"));
+
+    let author = server.author("after");
+    author.git(&["pull", "--quiet", "origin", "main"]);
+    let pulled = server.installation.path("after").join("counter");
+    assert_eq!(files_below(&pulled), files_below(&programs::tool("counter")));
+    author.push(&["counter"]);
+    let published = server.client.publish(&tool, "counter", "patch").await.expect(201);
+    assert_eq!(published, json!({"new_version": "1.0.1"}));
+}
+
+#[tokio::test]
+async fn sigterm_ends_the_server_cleanly_and_gives_the_folder_back() {
+    let server = Server::start().await;
+    let tool = server.client.create_tool("counter").await;
+    let installation = Arc::clone(&server.installation);
+
+    assert_eq!(server.stop().code(), Some(0));
+
+    let server = Server::start_on(installation).await;
+    let tools = server.client.get("tool/").await.expect(200);
+    assert_eq!(tools["tools"][0]["id"], tool);
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_folder_is_refused() {
+    let server = Server::start().await;
+    let second = programs::command("control-plane")
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(server.installation.data())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let second = tokio::process::Command::from(std::mem::replace(second, programs::command("control-plane")))
+        .kill_on_drop(true)
+        .output();
+
+    let refused = tokio::time::timeout(Duration::from_secs(60), second).await.expect("it gives up").unwrap();
+
+    assert!(!refused.status.success());
+    assert!(refused.stdout.is_empty(), "it says that it listens: {}", String::from_utf8_lossy(&refused.stdout));
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert!(stderr.contains("in use by another process"), "{stderr}");
+    // The first one goes on as if nothing had happened.
+    server.client.create_tool("counter").await;
+}

@@ -1,0 +1,182 @@
+//! A control plane on a temporary folder and a port of its own.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, ExitStatus, Stdio};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::author::Author;
+use crate::client::Client;
+use crate::programs;
+
+/// Longer than the server waits for requests in flight (30 s).
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running server. Dropping it stops it, and a server that does not stop cleanly fails the test.
+pub struct Server {
+    /// Signed in as the organization's first administrator.
+    pub client: Client,
+    /// The server's folder and organization, which outlive the process.
+    pub installation: Arc<Installation>,
+    child: Option<Child>,
+    // Closed only after the server, which may write to it at any time.
+    _stdout: BufReader<ChildStdout>,
+}
+
+/// A data folder with one organization.
+pub struct Installation {
+    /// The organization's first key, and whose it is.
+    pub key: Key,
+    folder: TempDir,
+}
+
+/// What `init-org` printed.
+#[derive(Clone)]
+pub struct Key {
+    pub organization_id: String,
+    pub user_id: String,
+    pub api_key_id: String,
+    pub api_key: String,
+}
+
+impl Installation {
+    /// Makes a data folder with an organization.
+    pub fn new() -> Arc<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let key = init_org("acme", &folder.path().join("data"));
+        Arc::new(Self { key, folder })
+    }
+
+    /// Makes another organization. No server may run.
+    pub fn add_organization(&self, name: &str) -> Key {
+        init_org(name, &self.data())
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// All files in the data folder but those of the database itself, which writes whenever it likes.
+    pub fn files(&self) -> BTreeSet<PathBuf> {
+        let mut found = BTreeSet::new();
+        list(&self.data(), &mut found);
+        found.into_iter().filter(|path| !path.starts_with(self.data().join("store"))).collect()
+    }
+
+    /// A place in the temporary folder, outside of the data folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+impl Server {
+    /// Starts a server with a new organization and signs in.
+    pub async fn start() -> Self {
+        Self::start_on(Installation::new()).await
+    }
+
+    /// Starts a server on a data folder and signs in.
+    pub async fn start_on(installation: Arc<Installation>) -> Self {
+        let log = fs_err::File::create(installation.path("server.log")).unwrap();
+        let mut child = programs::command("control-plane")
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(installation.data())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.into_file())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut url = String::new();
+        stdout.read_line(&mut url).unwrap();
+        let url = url.trim_end();
+        if !url.starts_with("http://127.0.0.1:") {
+            let _ = child.kill();
+            panic!("the server did not start, its first line was {url:?}:\n{}", log_of(&installation));
+        }
+        let client = Client::sign_in(url, &installation.key).await;
+        Self { client, installation, child: Some(child), _stdout: stdout }
+    }
+
+    /// Ends the server without warning and answers what it leaves.
+    pub fn kill(mut self) -> Arc<Installation> {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        Arc::clone(&self.installation)
+    }
+
+    /// Asks the server to stop, and answers how it ended.
+    pub fn stop(mut self) -> ExitStatus {
+        terminate(self.child.take().unwrap())
+    }
+
+    /// A tool author of the organization. Of one name there is one working copy.
+    pub fn author(&self, name: &str) -> Author {
+        Author::new(&self.installation.path(name), &self.client.remote())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let Some(child) = self.child.take() else { return };
+        let status = terminate(child);
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", log_of(&self.installation));
+        } else {
+            assert!(status.success(), "the server ended with {status}:\n{}", log_of(&self.installation));
+        }
+    }
+}
+
+fn init_org(name: &str, data: &Path) -> Key {
+    let output =
+        programs::command("control-plane").args(["init-org", name, "--json", "--data"]).arg(data).output().unwrap();
+    assert!(output.status.success(), "init-org failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let printed: Value = serde_json::from_slice(&output.stdout).expect("init-org prints JSON alone");
+    let text = |field: &str| printed[field].as_str().unwrap_or_else(|| panic!("no `{field}`")).to_owned();
+    Key {
+        organization_id: text("organization_id"),
+        user_id: text("user_id"),
+        api_key_id: text("api_key_id"),
+        api_key: text("api_key"),
+    }
+}
+
+/// Sends SIGTERM to that very process and waits for its end.
+fn terminate(mut child: Child) -> ExitStatus {
+    let id = rustix::process::Pid::from_child(&child);
+    // It may have ended by itself, which its status will tell.
+    let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+    let (ended, end) = mpsc::channel();
+    std::thread::spawn(move || {
+        // The receiver gives up after a while, and then nobody wants to know.
+        let _ = ended.send(child.wait());
+    });
+    if let Ok(status) = end.recv_timeout(SHUTDOWN_LIMIT) {
+        return status.unwrap();
+    }
+    // It has not been waited for, so the id is still its own.
+    let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
+    end.recv().unwrap().unwrap()
+}
+
+fn log_of(installation: &Installation) -> String {
+    fs_err::read_to_string(installation.path("server.log")).unwrap_or_default()
+}
+
+fn list(folder: &Path, found: &mut BTreeSet<PathBuf>) {
+    for entry in fs_err::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            list(&entry.path(), found);
+        } else {
+            found.insert(entry.path());
+        }
+    }
+}

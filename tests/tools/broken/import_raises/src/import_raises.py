@@ -1,0 +1,5 @@
+import settings
+
+
+def read() -> str:
+    return settings.PLACE

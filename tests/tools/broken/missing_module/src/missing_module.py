@@ -1,0 +1,7 @@
+import json
+
+import yaml
+
+
+def load(text: str) -> str:
+    return json.dumps(yaml.safe_load(text))

@@ -1,0 +1,2 @@
+def forecasts(city: str) -> str:
+    return f"sunny in {city}"

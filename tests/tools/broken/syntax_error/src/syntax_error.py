@@ -1,0 +1,3 @@
+def answer() -> int:
+    number = 40 +
+    return number

@@ -1,0 +1,2 @@
+def capitalized(word: str) -> str:
+    return word[:1].upper() + word[1:]

@@ -1,0 +1,5 @@
+def loop(forever: bool) -> str:
+    """Loop, or answer."""
+    while forever:
+        pass
+    return "done"
