@@ -14,6 +14,7 @@ use crate::domain::claims::Claims;
 use crate::domain::loaded::LoadedTools;
 use crate::git::{self, Repositories};
 use crate::metrics::Metrics;
+use crate::search::Search;
 use crate::store::{self, Store};
 use crate::vault::Vault;
 
@@ -25,6 +26,8 @@ pub struct App {
     pub store: Store,
     /// Seals and opens the values of variables.
     pub vault: Vault,
+    /// Finds invocations by words.
+    pub search: Search,
     /// The organizations' Git repositories.
     pub repositories: Repositories,
     /// Signs and verifies tokens.
@@ -56,7 +59,8 @@ impl App {
             max_memory_bytes: config.invoke.memory_mib << 20,
             ..Options::new(&config.cache)
         };
-        Ok(Arc::new(Self {
+        let app = Arc::new(Self {
+            search: Search::open(&data.join("search"))?,
             vault: Vault::open(&data.join("keys/vault.key"))?,
             repositories: Repositories::open(data.join("repositories"), git_limits)?,
             tokens: Tokens::open(&data.join("keys/token.key"), config.auth.token_lifetime_s)?,
@@ -68,7 +72,9 @@ impl App {
             snapshotter: OnceLock::new(),
             store,
             config,
-        }))
+        });
+        app.catch_up_search()?;
+        Ok(app)
     }
 
     /// Makes or opens the Python base, so that the first publish does not have to.

@@ -2,9 +2,9 @@
 //!
 //! In reading order: [`model`] (the nouns), [`error`], [`config`], [`app`] (all that a request can reach), [`api`] (HTTP
 //! to domain calls, the only place that knows HTTP), [`domain`] (`impl App`, a file per resource; `publish` and
-//! `invoke` are its heart), [`auth`], [`store`], [`git`], [`vault`], [`metrics`].
+//! `invoke` are its heart), [`auth`], [`store`], [`git`], [`search`], [`vault`], [`metrics`].
 //!
-//! Arrows point one way: `api → domain → {store, git, vault, runtime, sdk} → model`.
+//! Arrows point one way: `api → domain → {store, git, search, vault, runtime, sdk} → model`.
 //!
 //! ```no_run
 //! use control_plane::{app::App, config::Config};
@@ -27,6 +27,7 @@ pub mod error;
 pub mod git;
 pub mod metrics;
 pub mod model;
+pub mod search;
 pub mod store;
 pub mod vault;
 

@@ -80,11 +80,7 @@ fn open(shared: &Shared, code: &Path) -> wasmtime::Result<Component> {
 }
 
 /// Compiles and unpacks a tool into the cache, unless that was done before. Answers its folder.
-fn prepare(
-    shared: &Shared,
-    sha256: &str,
-    read: impl FnOnce() -> std::io::Result<Vec<u8>>,
-) -> Result<PathBuf, Error> {
+fn prepare(shared: &Shared, sha256: &str, read: impl FnOnce() -> std::io::Result<Vec<u8>>) -> Result<PathBuf, Error> {
     let fault = |source: std::io::Error| Error::internal("write the tool into the cache", source);
     let tools = shared.options.cache.join("tools");
     let folder = tools.join(sha256);

@@ -53,10 +53,10 @@ impl Snapshotter {
 
         // The transformation instruments the base anew, which takes 0.1 s, and would have us compile the result,
         // which takes 5 s. It is the same every time, so the one that was compiled with the base has run already.
-        let transformed = executor()?.block_on(component_init_transform::initialize(
-            &self.base.component()?,
-            move |_instrumented| async move { Ok(Box::new(guest) as Box<dyn Invoker>) }.boxed(),
-        ));
+        let transformed = executor()?
+            .block_on(component_init_transform::initialize(&self.base.component()?, move |_instrumented| {
+                async move { Ok(Box::new(guest) as Box<dyn Invoker>) }.boxed()
+            }));
         let component = transformed.map_err(|source| Error::internal("write the snapshot", source))?;
         Artifact::new(component, Label::new(&self.base.key, description, &project.manifest), files, logs)
     }

@@ -51,7 +51,8 @@ impl FromRequestParts<Arc<App>> for Authenticated {
         let caller = app.authenticate(&org, &issuer, &token.text)?;
         let agrees = token.username.is_none_or(|name| name == format!("{issuer}_{}", caller.user_id));
         if !agrees {
-            let message = "the username does not agree with the token: it is the organization's id, _, and the user's id";
+            let message =
+                "the username does not agree with the token: it is the organization's id, _, and the user's id";
             return Err(Error::Unauthenticated(message.to_owned()).into());
         }
         Ok(Self(caller))

@@ -15,6 +15,7 @@ use crate::domain::invocations::{InvocationFilter, Slice, SortField, SourceType}
 use crate::domain::resolve::Constraint;
 use crate::error::Error;
 use crate::model::{self, InvocationId, InvocationSource, OrgId, ToolId, Version};
+use crate::search::{Against, Kinds, SearchQuery};
 
 /// The largest page, and the one when none is asked for.
 const MAX_LIMIT: usize = 100;
@@ -45,6 +46,37 @@ pub async fn list(
         "has_more": has_more,
         "continuation_token": page.next_token(has_more),
     })))
+}
+
+/// Searches invocations, the best match first.
+pub async fn search(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+) -> Result<axum::Json<Value>> {
+    let against = query.parsed("query_against", |text| match text {
+        "invocation_status.exception_message" => Ok(Against::ExceptionMessage),
+        "invocation_status.exception_type" => Ok(Against::ExceptionType),
+        "invocation_status.exception_stack_trace" => Ok(Against::ExceptionStackTrace),
+        "invocation_status.output" => Ok(Against::Output),
+        _ => Err(format!("`{text}` is no field to search")),
+    })?;
+    let text = query.one("query").unwrap_or_default();
+    let parsed = SearchQuery::parse(text, &against);
+    let mut search = parsed.map_err(|error| Error::invalid(&["query", "query"], "value_error", error))?;
+    let filter = filter(&query)?;
+    let wants = |kind| filter.source_types.is_empty() || filter.source_types.contains(&kind);
+    search.kinds = Kinds {
+        regular: wants(SourceType::RegularConversation),
+        simulation: wants(SourceType::SimulationConversation),
+    };
+    search.tools = filter.tools.into_iter().map(|(tool, _)| tool).collect();
+    search.conversation_ids = filter.conversation_ids;
+    search.simulation_run_ids = filter.simulation_run_ids;
+    search.succeeded = filter.succeeded;
+    let found = tokio::task::spawn_blocking(move || app.search_invocations(&caller, search)).await;
+    let found = found.map_err(|error| Error::internal(error, "search invocations"))??;
+    Ok(axum::Json(json!({"tool_invocations": found.into_iter().map(ToolInvocation::from).collect::<Vec<_>>()})))
 }
 
 /// One invocation, with what the tool printed.

@@ -41,12 +41,15 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/tool/{tool_id}/version/{version}", delete(versions::deprecate))
         .route("/tool/{tool_id}/version/{version}/invoke", post(invoke::invoke))
         .route("/tool/invocation", get(invocations::list))
+        .route("/tool/invocation/search", get(invocations::search))
         .route("/tool/invocation/{invocation_id}", get(invocations::get))
         .merge(git);
 
     // What operators call.
-    let operations =
-        Router::new().route("/metrics", get(ops::metrics)).route("/healthz", get(ops::health)).route("/readyz", get(ops::ready));
+    let operations = Router::new()
+        .route("/metrics", get(ops::metrics))
+        .route("/healthz", get(ops::health))
+        .route("/readyz", get(ops::ready));
 
     Router::new()
         .nest("/v1/{organization}", organization)

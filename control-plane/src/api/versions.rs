@@ -50,8 +50,7 @@ pub async fn publish(
         let message = "project_path is a folder of the repository, made of letters, digits, -, _ and /";
         return Err(Error::invalid(&["body", "project_path"], "string_pattern_mismatch", message).into());
     }
-    let request =
-        Publish { project_path: body.project_path, bump: body.bump_type, commit_branch: body.commit_branch };
+    let request = Publish { project_path: body.project_path, bump: body.bump_type, commit_branch: body.commit_branch };
     let version = app.publish(&caller, id, request).await?;
     Ok((StatusCode::CREATED, axum::Json(json!({"new_version": version.to_string()}))))
 }

@@ -96,11 +96,14 @@ fn locate(repository: &Repository, branch: &str, folder: &str) -> Result<Source>
     })?;
     let manifest = repository.read_file(&tree, MANIFEST, MANIFEST_BYTES)?;
     let Some(manifest) = manifest else {
-        let message = format!("the build failed:\n{MANIFEST}: there is none in folder `{folder}`\n  to do: add one, with `[project] name` and `[tool.toolplane] entry-point`");
+        let message = format!(
+            "the build failed:\n{MANIFEST}: there is none in folder `{folder}`\n  to do: add one, with `[project] name` and `[tool.toolplane] entry-point`"
+        );
         return Err(Error::BadRequest(message));
     };
-    let text = String::from_utf8(manifest)
-        .map_err(|_| Error::BadRequest(format!("the build failed:\n{MANIFEST}: it is not UTF-8\n  to do: save it as UTF-8")))?;
+    let text = String::from_utf8(manifest).map_err(|_| {
+        Error::BadRequest(format!("the build failed:\n{MANIFEST}: it is not UTF-8\n  to do: save it as UTF-8"))
+    })?;
     let manifest = Manifest::parse(&text).map_err(refused)?;
     Ok(Source { commit, tree, manifest })
 }

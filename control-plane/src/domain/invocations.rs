@@ -107,9 +107,8 @@ impl InvocationFilter {
             *tool == invocation.tool_id
                 && constraint.as_ref().is_none_or(|constraint| constraint.matches(invocation.tool_version))
         };
-        let among = |wanted: &[String], id: Option<&String>| {
-            wanted.is_empty() || id.is_some_and(|id| wanted.contains(id))
-        };
+        let among =
+            |wanted: &[String], id: Option<&String>| wanted.is_empty() || id.is_some_and(|id| wanted.contains(id));
         (self.tools.is_empty() || self.tools.iter().any(is_of))
             && among(&self.conversation_ids, conversation_id(invocation))
             && among(&self.simulation_run_ids, simulation_run_id(invocation))
@@ -133,7 +132,7 @@ fn index(filter: &InvocationFilter) -> Index {
 }
 
 /// The kinds that the caller may see; at least one.
-fn visible(caller: &Caller) -> Result<Vec<SourceType>> {
+pub(crate) fn visible(caller: &Caller) -> Result<Vec<SourceType>> {
     let none = Attributes::new();
     let kinds = [
         (permission::READ_CONVERSATIONS, SourceType::RegularConversation),

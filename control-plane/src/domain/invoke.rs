@@ -90,6 +90,10 @@ impl App {
         });
         let invocations = try_join_all(runs).await?;
         self.store.record_invocations(&caller.org, &invocations).await?;
+        // The records are durable, and the index can be made again from them: its fault is not the caller's.
+        if let Err(error) = self.search.add(&invocations) {
+            tracing::error!(error = format!("{error:#}"), "Could not index invocations; search will not find them");
+        }
         Ok(Invoked { version: version.version, invocations })
     }
 
@@ -197,11 +201,9 @@ fn record(
 ) -> Invocation {
     let invocation_status = match report.outcome {
         Outcome::Returned { output } => InvocationStatus::Succeeded { output },
-        Outcome::Failed(Failure { exception_type, message, stack_trace }) => InvocationStatus::Failed {
-            exception_message: message,
-            exception_type,
-            exception_stack_trace: stack_trace,
-        },
+        Outcome::Failed(Failure { exception_type, message, stack_trace }) => {
+            InvocationStatus::Failed { exception_message: message, exception_type, exception_stack_trace: stack_trace }
+        }
     };
     Invocation {
         id,

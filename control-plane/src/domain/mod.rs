@@ -10,6 +10,7 @@ pub mod organizations;
 pub mod publish;
 pub mod resolve;
 pub mod scrub;
+pub mod search;
 pub mod tools;
 pub mod variables;
 pub mod versions;

@@ -45,9 +45,8 @@ impl App {
 
         let now = Timestamp::now();
         let key: SecretString = hex::encode(rand::random::<[u8; 32]>()).into();
-        let expires_at = now
-            .checked_add((24 * API_KEY_DAYS).hours())
-            .map_err(|error| Error::internal(error, "date the API key"))?;
+        let expires_at =
+            now.checked_add((24 * API_KEY_DAYS).hours()).map_err(|error| Error::internal(error, "date the API key"))?;
         let api_key = ApiKey {
             id: ApiKeyId::new(),
             name: Some("first administrator".to_owned()),
@@ -77,10 +76,7 @@ fn built_in_roles() -> Vec<Role> {
     };
     vec![
         role(ADMINISTRATOR, &["*"]),
-        role(
-            "DefaultToolAuthorRole",
-            &["Tool:AccessRepo", "Tool:CreateTool", "Tool:ModifyTool", "Tool:InvokeTool"],
-        ),
+        role("DefaultToolAuthorRole", &["Tool:AccessRepo", "Tool:CreateTool", "Tool:ModifyTool", "Tool:InvokeTool"]),
         role("DefaultUserRole", &["Tool:InvokeTool"]),
     ]
 }

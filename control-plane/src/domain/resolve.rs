@@ -21,7 +21,8 @@ impl Constraint {
             return Ok(Self::Exactly(version));
         }
         text.parse().map(Self::Matching).map_err(|_| {
-            let message = format!("`{text}` is no version and no constraint: write it like `1.4.2`, `~=1.2` or `>=1.0,<2`");
+            let message =
+                format!("`{text}` is no version and no constraint: write it like `1.4.2`, `~=1.2` or `>=1.0,<2`");
             Error::invalid(loc, "version_constraint", message)
         })
     }

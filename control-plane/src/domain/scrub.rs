@@ -46,7 +46,8 @@ mod tests {
             duration: std::time::Duration::ZERO,
             peak_memory_bytes: 0,
         };
-        let scrubbed = scrub(report, &["hunter2".to_owned().into(), "hunter22".to_owned().into(), "e".to_owned().into()]);
+        let scrubbed =
+            scrub(report, &["hunter2".to_owned().into(), "hunter22".to_owned().into(), "e".to_owned().into()]);
         let Outcome::Failed(failure) = &scrubbed.outcome else { panic!("{scrubbed:?}") };
         assert_eq!(failure.message, "no [secret]");
         assert_eq!(failure.stack_trace, ["raise E('[secret]')"]);

@@ -126,7 +126,8 @@ fn check_tags(tags: &BTreeMap<String, Option<String>>) -> Result<()> {
         return Err(Error::invalid(&["body", "tags"], "too_long", message));
     }
     // The contract's `^[\w\s]+$`.
-    let fits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c.is_whitespace());
+    let fits =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c.is_whitespace());
     for (key, value) in tags {
         if !fits(key) || value.as_ref().is_some_and(|value| !fits(value)) {
             let message = format!("tag `{key}`: keys and values are made of letters, digits, _ and spaces");

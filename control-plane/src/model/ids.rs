@@ -127,6 +127,16 @@ object_id!(
     ApiKeyId
 );
 
+impl InvocationId {
+    /// An id that sorts before everything that was made later than so many seconds before this one.
+    pub fn earlier_by(self, seconds: u32) -> Self {
+        let [a, b, c, d, ..] = self.0;
+        let mut bytes = [0; 12];
+        bytes[..4].copy_from_slice(&u32::from_be_bytes([a, b, c, d]).saturating_sub(seconds).to_be_bytes());
+        Self(bytes)
+    }
+}
+
 fn parse(text: &str) -> Result<[u8; 12], Invalid> {
     let invalid = || Invalid(format!("id `{text}` must be 24 lowercase hexadecimal digits"));
     if text.len() != 24 || text.bytes().any(|c| c.is_ascii_uppercase()) {

@@ -38,8 +38,7 @@ impl Version {
     /// Parses `major.minor.patch`, no more and no less.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let invalid = || Invalid(format!("version `{text}` must be major.minor.patch, such as 1.4.2"));
-        let numbers: Vec<u64> =
-            text.split('.').map(str::parse).collect::<Result<_, _>>().map_err(|_| invalid())?;
+        let numbers: Vec<u64> = text.split('.').map(str::parse).collect::<Result<_, _>>().map_err(|_| invalid())?;
         let [major, minor, patch] = numbers[..] else { return Err(invalid()) };
         Ok(Self { major, minor, patch })
     }

@@ -18,8 +18,7 @@ pub struct Arguments {
 
 pub fn execute(arguments: Arguments, cache: &Path) -> Result<ExitCode, Error> {
     let built = builds::build(cache, &arguments.project)?;
-    fs_err::copy(&built, &arguments.output)
-        .map_err(|source| Error::internal("write the built file", source))?;
+    fs_err::copy(&built, &arguments.output).map_err(|source| Error::internal("write the built file", source))?;
     println!("{}", arguments.output.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use runtime::Error;
 /// The tool ran and raised, or was stopped at a limit.
 pub const TOOL_FAILED: u8 = 1;
 /// The command line cannot be used. It is the code that clap uses, too.
+#[expect(dead_code, reason = "clap ends the program with it; it is here so that all codes stand in one place")]
 pub const USAGE: u8 = 2;
 /// The project or the built file is at fault.
 pub const REFUSED: u8 = 3;

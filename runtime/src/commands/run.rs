@@ -68,7 +68,11 @@ pub fn execute(arguments: Arguments, cache: &Path) -> Result<ExitCode, Error> {
     }
     let executor = tokio::runtime::Runtime::new().map_err(|source| Error::internal("start an executor", source))?;
     let report = executor.block_on(tool.invoke(&call, &Limits::default()))?;
-    if arguments.json { print_json(&report) } else { print_text(&report) }
+    if arguments.json {
+        print_json(&report)
+    } else {
+        print_text(&report)
+    }
     Ok(match report.outcome {
         Outcome::Returned { .. } => ExitCode::SUCCESS,
         Outcome::Failed(_) => ExitCode::from(exit::TOOL_FAILED),
@@ -124,7 +128,8 @@ fn input(argument: &str) -> Result<Value, Error> {
         argument.to_owned()
     };
     serde_json::from_str(&text).map_err(|error| {
-        let mismatch = runtime::input::Mismatch { path: String::new(), message: format!("the input is no JSON: {error}") };
+        let mismatch =
+            runtime::input::Mismatch { path: String::new(), message: format!("the input is no JSON: {error}") };
         Error::Input(vec![mismatch])
     })
 }

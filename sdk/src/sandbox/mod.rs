@@ -38,14 +38,24 @@ pub struct Limits {
 impl Limits {
     /// Limits for importing a tool at build time: imports of large packages take seconds and hundreds of megabytes.
     pub fn for_build() -> Self {
-        Self { wall_clock: Duration::from_secs(60), memory_bytes: 512 << 20, log_bytes: 64 << 10, output_bytes: 4 << 20 }
+        Self {
+            wall_clock: Duration::from_secs(60),
+            memory_bytes: 512 << 20,
+            log_bytes: 64 << 10,
+            output_bytes: 4 << 20,
+        }
     }
 }
 
 impl Default for Limits {
     /// Limits for one invocation.
     fn default() -> Self {
-        Self { wall_clock: Duration::from_secs(30), memory_bytes: 256 << 20, log_bytes: 64 << 10, output_bytes: 1 << 20 }
+        Self {
+            wall_clock: Duration::from_secs(30),
+            memory_bytes: 256 << 20,
+            log_bytes: 64 << 10,
+            output_bytes: 1 << 20,
+        }
     }
 }
 

@@ -88,7 +88,8 @@ async fn an_organization_sees_nothing_of_another() {
     server.client.post("tool/", body).await.detail(409);
     theirs.create_tool("greeting").await;
 
-    let intruder = Client { token: theirs.token.clone(), ..server.client.clone() };
+    let mut intruder = server.client.clone();
+    intruder.token.clone_from(&theirs.token);
     intruder.get("tool/").await.detail(401);
     let named = intruder.anonymous(Method::GET, "tool/").bearer_auth(&intruder.token).header("x-org-id", "umbrella");
     let refused = answer(named).await;

@@ -37,9 +37,8 @@ async fn every_invocation_is_on_record_with_its_input_its_result_and_its_logs() 
     let id = newest["id"].as_str().unwrap();
     assert!(id.len() == 24 && id.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c)), "{id}");
     let one = client.get(&format!("tool/invocation/{id}")).await.expect(200);
-    let lines = |number: u32| {
-        format!("stdout {number}\nstderr {number}\nlogging {number}\nINFO context.log {number}\n")
-    };
+    let lines =
+        |number: u32| format!("stdout {number}\nstderr {number}\nlogging {number}\nINFO context.log {number}\n");
     assert_eq!(one["logs"], lines(1) + &lines(2), "everything printed, in its order");
     for (field, value) in newest {
         assert_eq!(&one[field], value, "{field}");

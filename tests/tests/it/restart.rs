@@ -54,17 +54,14 @@ async fn sigterm_ends_the_server_cleanly_and_gives_the_folder_back() {
 #[tokio::test]
 async fn a_second_server_on_the_same_folder_is_refused() {
     let server = Server::start().await;
-    let second = programs::command("control-plane")
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-        .arg(server.installation.data())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let second = tokio::process::Command::from(std::mem::replace(second, programs::command("control-plane")))
-        .kill_on_drop(true)
-        .output();
+    let mut second = programs::command("control-plane");
+    second.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(server.installation.data());
+    second.stdin(Stdio::null());
 
-    let refused = tokio::time::timeout(Duration::from_secs(60), second).await.expect("it gives up").unwrap();
+    let mut second = tokio::process::Command::from(second);
+    let ended = tokio::time::timeout(Duration::from_secs(60), second.kill_on_drop(true).output()).await;
+
+    let refused = ended.expect("it gives up").unwrap();
 
     assert!(!refused.status.success());
     assert!(refused.stdout.is_empty(), "it says that it listens: {}", String::from_utf8_lossy(&refused.stdout));

@@ -17,15 +17,21 @@ use crate::programs;
 /// Longer than the server waits for requests in flight (30 s).
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 
-/// A running server. Dropping it stops it, and a server that does not stop cleanly fails the test.
+/// A running server.
 pub struct Server {
     /// Signed in as the organization's first administrator.
     pub client: Client,
     /// The server's folder and organization, which outlive the process.
     pub installation: Arc<Installation>,
+    process: Process,
+}
+
+/// The server's process. Dropping it stops it, and a server that does not stop cleanly fails the test.
+struct Process {
     child: Option<Child>,
     // Closed only after the server, which may write to it at any time.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
+    installation: Arc<Installation>,
 }
 
 /// A data folder with one organization.
@@ -61,11 +67,17 @@ impl Installation {
         self.folder.path().join("data")
     }
 
-    /// All files in the data folder but those of the database itself, which writes whenever it likes.
+    /// All files in the data folder.
     pub fn files(&self) -> BTreeSet<PathBuf> {
         let mut found = BTreeSet::new();
         list(&self.data(), &mut found);
-        found.into_iter().filter(|path| !path.starts_with(self.data().join("store"))).collect()
+        found
+    }
+
+    /// All files in the data folder but those of the database itself, which writes whenever it likes.
+    pub fn lasting_files(&self) -> BTreeSet<PathBuf> {
+        let database = self.data().join("store");
+        self.files().into_iter().filter(|path| !path.starts_with(&database)).collect()
     }
 
     /// A place in the temporary folder, outside of the data folder.
@@ -91,29 +103,28 @@ impl Server {
             .stderr(log.into_file())
             .spawn()
             .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        // From here on the process ends with this value, whatever fails.
+        let mut process = Process { child: Some(child), stdout, installation: Arc::clone(&installation) };
         let mut url = String::new();
-        stdout.read_line(&mut url).unwrap();
+        process.stdout.read_line(&mut url).unwrap();
         let url = url.trim_end();
-        if !url.starts_with("http://127.0.0.1:") {
-            let _ = child.kill();
-            panic!("the server did not start, its first line was {url:?}:\n{}", log_of(&installation));
-        }
+        assert!(url.starts_with("http://127.0.0.1:"), "the server did not start: its first line is {url:?}");
         let client = Client::sign_in(url, &installation.key).await;
-        Self { client, installation, child: Some(child), _stdout: stdout }
+        Self { client, installation, process }
     }
 
     /// Ends the server without warning and answers what it leaves.
     pub fn kill(mut self) -> Arc<Installation> {
-        let mut child = self.child.take().unwrap();
+        let mut child = self.process.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
-        Arc::clone(&self.installation)
+        self.installation
     }
 
     /// Asks the server to stop, and answers how it ended.
     pub fn stop(mut self) -> ExitStatus {
-        terminate(self.child.take().unwrap())
+        terminate(self.process.child.take().unwrap())
     }
 
     /// A tool author of the organization. Of one name there is one working copy.
@@ -122,7 +133,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         let Some(child) = self.child.take() else { return };
         let status = terminate(child);

@@ -26,10 +26,10 @@ async fn versions_are_numbered_by_the_bump_and_found_by_constraint() {
 
     // The same files in a new commit are a new version, and there is nothing to build.
     let second = author.push(&["greeting"]);
-    let before = server.installation.files();
+    let before = server.installation.lasting_files();
     let published = client.publish(&tool, "greeting", "minor").await.expect(201);
     assert_eq!(published, json!({"new_version": "1.1.0"}));
-    assert_eq!(server.installation.files(), before, "an unchanged project was built again");
+    assert_eq!(server.installation.lasting_files(), before, "an unchanged project was built again");
     let third = author.push(&["greeting"]);
     let published = client.publish(&tool, "greeting", "major").await.expect(201);
     assert_eq!(published, json!({"new_version": "2.0.0"}));
@@ -41,7 +41,10 @@ async fn versions_are_numbered_by_the_bump_and_found_by_constraint() {
         .map(|version| (version["version"].to_string(), version["tool_commit_hash"].as_str().unwrap().to_owned()))
         .collect();
     let version = |major: u64, minor: u64| json!({"major": major, "minor": minor, "patch": 0}).to_string();
-    assert_eq!(listed, BTreeMap::from([(version(1, 0), first.clone()), (version(1, 1), second), (version(2, 0), third)]));
+    assert_eq!(
+        listed,
+        BTreeMap::from([(version(1, 0), first.clone()), (version(1, 1), second), (version(2, 0), third)])
+    );
 
     let input = [json!({"name": "Ada"})];
     let cases = [
