@@ -147,8 +147,10 @@ impl Tokens {
 mod tests {
     use super::*;
 
-    fn caller(grants: &[(Action, &str, Option<(&str, Condition)>)]) -> Caller {
-        let grant = |(action, name, condition): &(Action, &str, Option<(&str, Condition)>)| Grant {
+    type Row<'a> = (Action, &'a str, Option<(&'a str, Condition)>);
+
+    fn caller(grants: &[Row]) -> Caller {
+        let grant = |(action, name, condition): &Row| Grant {
             action: *action,
             permission_name: (*name).to_owned(),
             conditions: condition.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),

@@ -93,9 +93,9 @@ impl Failure {
         if memory_refused {
             return Self::out_of_memory(limits);
         }
-        if let Some(exit) = error.downcast_ref::<I32Exit>() {
-            let message = format!("the tool ended its own process with status {}", exit.0);
-            return Self::stopped(CRASHED, message);
+        // WASI 0.2 hands over whether the status was zero, and not which it was.
+        if error.is::<I32Exit>() {
+            return Self::stopped(CRASHED, "the tool ended its own process".to_owned());
         }
         let reason = match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => "the tool recursed too deeply in native code".to_owned(),

@@ -60,6 +60,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Gives a place to problems that have no line of their own, such as a function that is not there.
+    pub(crate) fn located(self, file: &str, line: u32) -> Self {
+        let Self::Refused(problems) = self else { return self };
+        let locate = |problem: Problem| match (&problem.file, problem.line) {
+            (_, Some(_)) => problem,
+            (Some(own), None) if own != file => {
+                let message = format!("{own}: {}", problem.message);
+                Problem { message, ..problem }.at(file, Some(line))
+            }
+            _ => problem.at(file, Some(line)),
+        };
+        Self::Refused(problems.into_iter().map(locate).collect())
+    }
+
     /// A fault of ours, with the operation that failed.
     pub fn internal(operation: &'static str, source: impl Into<anyhow::Error>) -> Self {
         Self::Internal { operation, source: source.into() }

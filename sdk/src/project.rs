@@ -32,6 +32,8 @@ pub struct Manifest {
     pub description: Option<String>,
     /// `module:function`.
     pub entry_point: String,
+    /// The line that names it.
+    pub entry_point_line: u32,
     /// Variables that an invocation needs.
     pub env: Vec<String>,
     /// Secret variables that an invocation needs.
@@ -145,6 +147,7 @@ impl Manifest {
         Ok(Self {
             name: project.name.unwrap_or_default(),
             description: project.description,
+            entry_point_line: tool.entry_point.as_ref().map_or(1, |entry| line_of(entry.span().start)),
             entry_point: tool.entry_point.map(Spanned::into_inner).unwrap_or_default(),
             env: texts(tool.env),
             secrets: texts(tool.secrets),

@@ -15,7 +15,7 @@ use wasmtime::{Engine, Store};
 use crate::artifact::{self, Artifact, Description, Label};
 use crate::base::Base;
 use crate::error::{Error, Problem};
-use crate::project::Project;
+use crate::project::{MANIFEST, Project};
 use crate::reset;
 use crate::sandbox::{self, Access, Host, Limits, Logs, Mount, OutOfTime, Ticker, ToolPre};
 
@@ -48,7 +48,9 @@ impl Snapshotter {
             Mount { host: self.base.python(), guest: "/python", access: Access::Read },
             Mount { host: stage.path().to_owned(), guest: "/tool", access: Access::Read },
         ];
-        let loaded = self.loader.load(&mounts, &project.manifest.name, &project.manifest.entry_point, limits)?;
+        let manifest = &project.manifest;
+        let loaded = self.loader.load(&mounts, &manifest.name, &manifest.entry_point, limits);
+        let loaded = loaded.map_err(|error| error.located(MANIFEST, manifest.entry_point_line))?;
         let Loaded { guest, description, logs } = loaded;
 
         // The transformation instruments the base anew, which takes 0.1 s, and would have us compile the result,

@@ -2,6 +2,8 @@
 
 use runtime::outcome::{Failure, Outcome, Report};
 
+use zeroize::Zeroizing;
+
 use crate::vault::SecretString;
 
 /// A shorter value would be found by chance in ordinary text, and scrubbing it would tell where it stands.
@@ -12,11 +14,15 @@ const MARK: &str = "[secret]";
 
 /// Takes the values out of a report.
 pub fn scrub(report: Report, secrets: &[SecretString]) -> Report {
-    let mut secrets: Vec<_> = secrets.iter().map(SecretString::expose).filter(|s| s.len() >= SHORTEST_BYTES).collect();
+    let long = secrets.iter().map(SecretString::expose).filter(|secret| secret.len() >= SHORTEST_BYTES);
+    let mut secrets: Vec<_> = long.flat_map(forms).collect();
     // A secret that holds another one goes first, or its rest would stay.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.dedup();
     let clean = |text: String| {
-        secrets.iter().fold(text, |text, secret| if text.contains(secret) { text.replace(secret, MARK) } else { text })
+        secrets
+            .iter()
+            .fold(text, |text, secret| if text.contains(&**secret) { text.replace(&**secret, MARK) } else { text })
     };
     let outcome = match report.outcome {
         Outcome::Returned { output } => Outcome::Returned { output: clean(output) },
@@ -29,9 +35,28 @@ pub fn scrub(report: Report, secrets: &[SecretString]) -> Report {
     Report { outcome, logs: clean(report.logs), ..report }
 }
 
+/// A value as it stands, and as it stands within JSON: a line's end or a quotation mark is escaped there.
+fn forms(secret: &str) -> [Zeroizing<String>; 2] {
+    let quoted = serde_json::to_string(secret).unwrap_or_default();
+    let escaped = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned();
+    [Zeroizing::new(secret.to_owned()), Zeroizing::new(escaped)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_that_json_escapes_is_found_within_json() {
+        let report = Report {
+            outcome: Outcome::Returned { output: r#"{"text":"it is a\"b\nc, yes"}"#.to_owned() },
+            logs: String::new(),
+            duration: std::time::Duration::ZERO,
+            peak_memory_bytes: 0,
+        };
+        let scrubbed = scrub(report, &["a\"b\nc".to_owned().into()]);
+        assert_eq!(scrubbed.outcome, Outcome::Returned { output: r#"{"text":"it is [secret], yes"}"#.to_owned() });
+    }
 
     #[test]
     fn no_value_stays_anywhere() {
