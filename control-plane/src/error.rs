@@ -42,9 +42,10 @@ pub enum Error {
 }
 
 /// One entry of a 422's `detail`.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct InvalidField {
     /// Where: `["body", "inputs", "0"]`.
+    #[schema(examples(json!(["body", "inputs", "0"])))]
     pub loc: Vec<String>,
     /// What is wrong and what to do.
     pub msg: String,

@@ -6,9 +6,10 @@ use axum::Json;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::error::Error;
+use crate::error::{Error, InvalidField};
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -18,6 +19,21 @@ impl<E: Into<Error>> From<E> for ApiError {
     fn from(error: E) -> Self {
         Self(error.into())
     }
+}
+
+/// The body of every error but 422.
+#[derive(Serialize, ToSchema)]
+pub struct Problem {
+    /// One sentence that says what is wrong and what to do.
+    #[schema(examples("tool 69240f3a5c1d2e3f4a000001 does not exist"))]
+    detail: String,
+}
+
+/// The body of a 422.
+#[derive(Serialize, ToSchema)]
+pub struct InvalidRequest {
+    /// What is not valid, an entry for each field.
+    detail: Vec<InvalidField>,
 }
 
 /// What handlers give.
@@ -37,11 +53,10 @@ impl IntoResponse for ApiError {
             Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let body = match &error {
-            Error::Invalid(fields) => json!({"detail": fields}),
-            error => json!({"detail": error.to_string()}),
+        let mut response = match &error {
+            Error::Invalid(fields) => (status, Json(InvalidRequest { detail: fields.clone() })).into_response(),
+            error => (status, Json(Problem { detail: error.to_string() })).into_response(),
         };
-        let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         match &error {
             // Git asks for a password only where it sees the word Basic.
@@ -71,8 +86,8 @@ pub async fn no_route() -> ApiError {
 
 /// The answer for a method that a path does not have.
 pub async fn no_method() -> Response {
-    let detail = json!({"detail": "this path does not have that method: see the API's documentation"});
-    (StatusCode::METHOD_NOT_ALLOWED, Json(detail)).into_response()
+    let detail = "this path does not have that method: see the API's documentation".to_owned();
+    (StatusCode::METHOD_NOT_ALLOWED, Json(Problem { detail })).into_response()
 }
 
 /// The answer for a request that ran into a fault of our code.

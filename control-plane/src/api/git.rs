@@ -4,38 +4,51 @@ use std::io;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures::TryStreamExt;
-use serde::Deserialize;
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::api::error::ApiError;
-use crate::api::extract::Authenticated;
+use crate::api::extract::{Authenticated, GitPath};
 use crate::app::App;
+use crate::auth::permission;
 use crate::error::Error;
 use crate::git::{Answer, Service};
 
 /// The size of a chunk of the answer, that of a pipe on Linux.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// The part of the path that belongs to Git.
-#[derive(Debug, Deserialize)]
-pub struct GitPath {
-    git_path: String,
-}
-
-/// `GET info/refs?service=…`: what the repository has and can do.
+/// What the repository has and can do, for Git's clients: `GET info/refs?service=…`.
+#[utoipa::path(
+    get,
+    path = "/tool/git/{*git_path}",
+    operation_id = "advertise_refs",
+    tag = "repository",
+    params(
+        ("git_path" = String, Path, pattern = "^info/refs$"),
+        ("service" = String, Query, pattern = "^git-(upload|receive)-pack$"),
+        ("git-protocol" = Option<String>, Header, description = "The protocol's version, such as `version=2`."),
+    ),
+    responses(
+        (status = 200, description = "The advertisement, as Git's smart HTTP protocol has it.", content(
+            (Vec<u8> = "application/x-git-upload-pack-advertisement"),
+            (Vec<u8> = "application/x-git-receive-pack-advertisement"),
+        )),
+        (status = 400, description = "The query names no service."),
+    ),
+    extensions(("x-permission" = json!(permission::ACCESS_REPO))),
+)]
 pub async fn get(
     State(app): State<Arc<App>>,
     caller: Authenticated,
-    Path(path): Path<GitPath>,
+    GitPath(path): GitPath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let repository = app.git_repository(&caller.0)?;
-    if path.git_path != "info/refs" {
+    if path != "info/refs" {
         return Err(unknown(&path).into());
     }
     let query = query.unwrap_or_default();
@@ -48,16 +61,41 @@ pub async fn get(
     Ok(streamed(answer, format!("application/x-{}-advertisement", service.name())))
 }
 
-/// `POST git-upload-pack` and `POST git-receive-pack`: a fetch and a push.
+/// A fetch and a push, for Git's clients: `POST git-upload-pack` and `POST git-receive-pack`.
+///
+/// The body may be compressed with gzip and is never held whole in memory. A push that breaks a rule of the server is
+/// refused for each ref, within Git's protocol.
+#[utoipa::path(
+    post,
+    path = "/tool/git/{*git_path}",
+    operation_id = "exchange_packs",
+    tag = "repository",
+    params(
+        ("git_path" = String, Path, pattern = "^git-(upload|receive)-pack$"),
+        ("git-protocol" = Option<String>, Header, description = "The protocol's version, such as `version=2`."),
+    ),
+    request_body(description = "A request of Git's smart HTTP protocol.", content(
+        (Vec<u8> = "application/x-git-upload-pack-request"),
+        (Vec<u8> = "application/x-git-receive-pack-request"),
+    )),
+    responses(
+        (status = 200, description = "The result, as Git's smart HTTP protocol has it.", content(
+            (Vec<u8> = "application/x-git-upload-pack-result"),
+            (Vec<u8> = "application/x-git-receive-pack-result"),
+        )),
+        (status = 400, description = "The content type is not that of the service."),
+    ),
+    extensions(("x-permission" = json!(permission::ACCESS_REPO))),
+)]
 pub async fn post(
     State(app): State<Arc<App>>,
     caller: Authenticated,
-    Path(path): Path<GitPath>,
+    GitPath(path): GitPath,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let repository = app.git_repository(&caller.0)?;
-    let service = Service::parse(&path.git_path).ok_or_else(|| unknown(&path))?;
+    let service = Service::parse(&path).ok_or_else(|| unknown(&path))?;
     let expected = format!("application/x-{}-request", service.name());
     if headers.get(header::CONTENT_TYPE).is_none_or(|content_type| content_type.as_bytes() != expected.as_bytes()) {
         return Err(Error::BadRequest(format!("the content type must be {expected}")).into());
@@ -76,8 +114,8 @@ fn streamed(answer: Answer, content_type: String) -> Response {
     (headers, Body::from_stream(ReaderStream::with_capacity(answer, CHUNK_BYTES))).into_response()
 }
 
-fn unknown(path: &GitPath) -> Error {
-    Error::NotFound(format!("Git asks for no `{}`: the URL of the remote ends with /tool/git", path.git_path))
+fn unknown(path: &str) -> Error {
+    Error::NotFound(format!("Git asks for no `{path}`: the URL of the remote ends with /tool/git"))
 }
 
 /// Git before 1.6.6 asks without a service, for a repository of plain files.

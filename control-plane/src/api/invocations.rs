@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::error::Result;
 use super::extract::{Authenticated, InvocationPath};
 use super::invoke::Status;
 use super::page::Query;
+use super::parameters::{self, VersionConstraint};
 use crate::app::App;
+use crate::auth::permission;
 use crate::domain::invocations::{InvocationFilter, Slice, SortField, SourceType};
 use crate::domain::resolve::Constraint;
 use crate::error::Error;
@@ -20,12 +24,75 @@ use crate::search::{Against, Kinds, SearchQuery};
 /// The largest page, and the one when none is asked for.
 const MAX_LIMIT: usize = 100;
 
-/// Lists invocations, the newest first unless another order is asked for.
+/// A page of invocations.
+#[derive(Serialize, ToSchema)]
+pub struct ToolInvocationList {
+    tool_invocations: Vec<ToolInvocation>,
+    /// Whether there is another page.
+    has_more: bool,
+    /// Gives the next page, if there is one.
+    #[schema(required)]
+    continuation_token: Option<usize>,
+}
+
+/// The query of a list of invocations.
+struct InvocationQuery;
+
+impl IntoParams for InvocationQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let versions = "Of a version that matches: as many constraints as `tool_id`, entry by entry.";
+        let sort_by = [
+            "created_at",
+            "version.major",
+            "version.minor",
+            "version.patch",
+            "tool_id",
+            "invocation_source.type",
+            "invocation_status.succeeded",
+        ];
+        let own = [
+            parameters::many("version", versions, VersionConstraint::schema()),
+            parameters::sort_by(&sort_by),
+            parameters::limit(MAX_LIMIT, MAX_LIMIT),
+            parameters::continuation_token(0),
+        ];
+        filter_parameters().into_iter().chain(own).collect()
+    }
+}
+
+/// The filters that lists and searches share.
+fn filter_parameters() -> [Parameter; 5] {
+    let runs = "Of one of these runs of simulations.";
+    let types = parameters::one_of(&["regular-conversation", "simulation-conversation"]);
+    [
+        parameters::many("tool_id", "Of one of these tools.", ToolId::schema()),
+        parameters::many("conversation_id", "Of one of these conversations.", parameters::text()),
+        parameters::many("simulation_unit_test_set_run_id", runs, parameters::text()),
+        parameters::many("invocation_source_type", "Of one of these kinds.", types),
+        parameters::flag("succeeded", "Only invocations that succeeded, or only those that failed."),
+    ]
+}
+
+/// List invocations, the newest first unless another order is asked for.
+///
+/// A caller with one of the two permissions sees only that kind.
+#[utoipa::path(
+    get,
+    path = "/tool/invocation",
+    operation_id = "list_invocations",
+    tag = "invocations",
+    params(InvocationQuery),
+    responses(
+        (status = 200, description = "The invocations.", body = ToolInvocationList),
+        (status = 400, description = "There are not as many `version` as `tool_id`."),
+    ),
+    extensions(("x-permission" = json!([permission::READ_CONVERSATIONS, permission::READ_SIMULATIONS]))),
+)]
 pub async fn list(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     query: Query,
-) -> Result<axum::Json<Value>> {
+) -> Result<axum::Json<ToolInvocationList>> {
     let page = query.page(MAX_LIMIT, MAX_LIMIT)?;
     let sort = query.sort(|field| match field {
         "created_at" => Some(SortField::CreatedAt),
@@ -41,19 +108,58 @@ pub async fn list(
     let slice = Slice { skip: page.skip, limit: page.limit };
     let listed = tokio::task::spawn_blocking(move || app.list_invocations(&caller, &filter, &sort, &slice)).await;
     let (invocations, has_more) = listed.map_err(|error| Error::internal(error, "list invocations"))??;
-    Ok(axum::Json(json!({
-        "tool_invocations": invocations.into_iter().map(ToolInvocation::from).collect::<Vec<_>>(),
-        "has_more": has_more,
-        "continuation_token": page.next_token(has_more),
-    })))
+    Ok(axum::Json(ToolInvocationList {
+        tool_invocations: invocations.into_iter().map(ToolInvocation::from).collect(),
+        has_more,
+        continuation_token: page.next_token(has_more),
+    }))
 }
 
-/// Searches invocations, the best match first.
+/// Invocations that were found.
+#[derive(Serialize, ToSchema)]
+pub struct FoundToolInvocations {
+    /// At most 100, the best match first.
+    #[schema(max_items = 100)]
+    tool_invocations: Vec<ToolInvocation>,
+}
+
+/// The query of a search.
+struct InvocationSearchQuery;
+
+impl IntoParams for InvocationSearchQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let fields = [
+            "invocation_status.exception_message",
+            "invocation_status.exception_type",
+            "invocation_status.exception_stack_trace",
+            "invocation_status.output",
+        ];
+        let words = "Words, also with typos and as prefixes.";
+        let own = [
+            parameters::one("query", words, parameters::text()),
+            parameters::many("query_against", "Where to look; everywhere by default.", parameters::one_of(&fields)),
+        ];
+        own.into_iter().chain(filter_parameters()).collect()
+    }
+}
+
+/// Search invocations, the best match first.
+///
+/// A caller with one of the two permissions finds only that kind.
+#[utoipa::path(
+    get,
+    path = "/tool/invocation/search",
+    operation_id = "search_invocations",
+    tag = "invocations",
+    params(InvocationSearchQuery),
+    responses((status = 200, description = "The invocations.", body = FoundToolInvocations)),
+    extensions(("x-permission" = json!([permission::READ_CONVERSATIONS, permission::READ_SIMULATIONS]))),
+)]
 pub async fn search(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     query: Query,
-) -> Result<axum::Json<Value>> {
+) -> Result<axum::Json<FoundToolInvocations>> {
     let against = query.parsed("query_against", |text| match text {
         "invocation_status.exception_message" => Ok(Against::ExceptionMessage),
         "invocation_status.exception_type" => Ok(Against::ExceptionType),
@@ -76,20 +182,39 @@ pub async fn search(
     search.succeeded = filter.succeeded;
     let found = tokio::task::spawn_blocking(move || app.search_invocations(&caller, search)).await;
     let found = found.map_err(|error| Error::internal(error, "search invocations"))??;
-    Ok(axum::Json(json!({"tool_invocations": found.into_iter().map(ToolInvocation::from).collect::<Vec<_>>()})))
+    Ok(axum::Json(FoundToolInvocations { tool_invocations: found.into_iter().map(ToolInvocation::from).collect() }))
 }
 
-/// One invocation, with what the tool printed.
+/// An invocation with what the tool printed.
+#[derive(Serialize, ToSchema)]
+pub struct ToolInvocationWithLogs {
+    #[serde(flatten)]
+    invocation: ToolInvocation,
+    /// What the tool printed, cut at a limit and said so.
+    logs: String,
+}
+
+/// Look at one invocation, with what the tool printed.
+#[utoipa::path(
+    get,
+    path = "/tool/invocation/{invocation_id}",
+    operation_id = "get_invocation",
+    tag = "invocations",
+    params(("invocation_id" = inline(InvocationId), Path, description = "The invocation.")),
+    responses(
+        (status = 200, description = "The invocation.", body = ToolInvocationWithLogs),
+        (status = 404, description = "The invocation does not exist, or is of a kind that the caller may not see."),
+    ),
+    extensions(("x-permission" = json!([permission::READ_CONVERSATIONS, permission::READ_SIMULATIONS]))),
+)]
 pub async fn get(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     InvocationPath(id): InvocationPath,
-) -> Result<axum::Json<Value>> {
-    let invocation = app.invocation(&caller, id)?;
-    let logs = invocation.logs.clone();
-    let mut body = json!(ToolInvocation::from(invocation));
-    body["logs"] = Value::String(logs);
-    Ok(axum::Json(body))
+) -> Result<axum::Json<ToolInvocationWithLogs>> {
+    let mut invocation = app.invocation(&caller, id)?;
+    let logs = std::mem::take(&mut invocation.logs);
+    Ok(axum::Json(ToolInvocationWithLogs { invocation: invocation.into(), logs }))
 }
 
 fn filter(query: &Query) -> Result<InvocationFilter, Error> {
@@ -117,18 +242,24 @@ fn filter(query: &Query) -> Result<InvocationFilter, Error> {
 }
 
 /// An invocation as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ToolInvocation {
     id: InvocationId,
     org_id: OrgId,
+    #[schema(value_type = String, format = DateTime)]
     created_at: jiff::Timestamp,
     /// A record never changes, so it is when it was made.
+    #[schema(value_type = String, format = DateTime)]
     updated_at: jiff::Timestamp,
     invocation_status: Status,
     invocation_source: InvocationSource,
+    /// Wall clock from the call of the tool to its result.
+    #[schema(minimum = 0)]
     duration_ms: f64,
     tool_id: ToolId,
     tool_version: Version,
+    /// The input parameters.
+    #[schema(value_type = Object)]
     inputs: Value,
 }
 

@@ -6,8 +6,10 @@ mod git;
 mod invocations;
 mod invoke;
 mod middleware;
+mod openapi;
 mod ops;
 mod page;
+mod parameters;
 mod sign_in;
 mod tools;
 mod versions;
@@ -16,44 +18,56 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{delete, get, post};
+use axum::routing::post;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::decompression::RequestDecompressionLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 
-/// Every route of the service.
-pub fn router(app: Arc<App>) -> Router {
+/// Every route of the service, each with its path beside its handler: what is not in the document cannot be served.
+fn routes() -> OpenApiRouter<Arc<App>> {
     // What Git's clients call. They compress what they send.
-    let git = Router::new()
-        .route("/tool/git/{*git_path}", get(git::get).post(git::post))
-        .layer(RequestDecompressionLayer::new());
+    let git = OpenApiRouter::new().routes(routes!(git::get, git::post)).layer(RequestDecompressionLayer::new());
 
     // What conversations, simulations and authors' programs call.
-    let organization = Router::new()
-        .route("/user/signin_with_api_key", post(sign_in::create))
-        .route("/tool/", post(tools::create).get(tools::list))
+    let organization = OpenApiRouter::new()
+        .routes(routes!(sign_in::create))
+        .routes(routes!(tools::create, tools::list))
+        // The same without the slash at the end, which many clients leave out.
         .route("/tool", post(tools::create).get(tools::list))
-        .route("/tool/{tool_id}/envvar", post(tools::change_variables))
-        .route("/tool/{tool_id}/version", post(versions::publish).get(versions::list))
-        .route("/tool/{tool_id}/version/{version}", delete(versions::deprecate))
-        .route("/tool/{tool_id}/version/{version}/invoke", post(invoke::invoke))
-        .route("/tool/invocation", get(invocations::list))
-        .route("/tool/invocation/search", get(invocations::search))
-        .route("/tool/invocation/{invocation_id}", get(invocations::get))
+        .routes(routes!(tools::change_variables))
+        .routes(routes!(versions::publish, versions::list))
+        .routes(routes!(versions::deprecate))
+        .routes(routes!(invoke::invoke))
+        .routes(routes!(invocations::list))
+        .routes(routes!(invocations::search))
+        .routes(routes!(invocations::get))
         .merge(git);
 
     // What operators call.
-    let operations = Router::new()
-        .route("/metrics", get(ops::metrics))
-        .route("/healthz", get(ops::health))
-        .route("/readyz", get(ops::ready));
+    let operations = OpenApiRouter::new()
+        .routes(routes!(ops::metrics))
+        .routes(routes!(ops::health))
+        .routes(routes!(ops::ready))
+        .routes(routes!(openapi::get));
 
-    Router::new()
-        .nest("/v1/{organization}", organization)
-        .merge(operations)
+    OpenApiRouter::with_openapi(openapi::Contract::openapi()).nest("/v1/{organization}", organization).merge(operations)
+}
+
+/// The contract as a document, made from the routes.
+pub fn document() -> utoipa::openapi::OpenApi {
+    openapi::complete(routes().into_openapi())
+}
+
+/// The service.
+pub fn router(app: Arc<App>) -> Router {
+    Router::from(routes())
+        .merge(openapi::page())
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::no_method)
         .layer(CatchPanicLayer::custom(error::panicked))

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::error::Result;
-use super::extract::{Authenticated, Json, ToolPath, VersionPath};
+use super::extract::{Authenticated, Json, ToolPath, VersionsPath};
 use super::page::Query;
+use super::parameters::{self, VersionConstraint};
 use crate::app::App;
+use crate::auth::permission;
 use crate::domain::publish::Publish;
 use crate::domain::resolve::Constraint;
 use crate::domain::versions::VersionFilter;
@@ -24,12 +28,16 @@ use crate::store::Order;
 const MAX_LIMIT: usize = 50;
 
 /// What is to be published.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishVersion {
+    /// The project's folder within the repository.
+    #[schema(pattern = "^[-\\w\\d_/]+$", examples("tools/weather_report"))]
     project_path: String,
     bump_type: Bump,
+    /// The branch whose tip is published.
     #[serde(default = "main_branch")]
+    #[schema(default = main_branch)]
     commit_branch: String,
 }
 
@@ -37,13 +45,40 @@ fn main_branch() -> String {
     "main".to_owned()
 }
 
-/// Publishes a version.
+/// What was published.
+#[derive(Serialize, ToSchema)]
+pub struct PublishedVersion {
+    /// `major.minor.patch`
+    #[schema(pattern = r"^\d+\.\d+\.\d+$", examples("1.0.0"))]
+    new_version: String,
+}
+
+/// Publish a version.
+///
+/// It can be invoked the moment this answers. The first version is published as `major` and is 1.0.0.
+#[utoipa::path(
+    post,
+    path = "/tool/{tool_id}/version",
+    operation_id = "publish_version",
+    tag = "versions",
+    params(("tool_id" = inline(ToolId), Path, description = "The tool.")),
+    request_body = PublishVersion,
+    responses(
+        (status = 201, description = "The version is published.", body = PublishedVersion),
+        (status = 400, description = "The commit is an ancestor of the one that was published last, a required \
+                                      variable is missing or of another secrecy, the first version is not `major`, \
+                                      or the build failed: `detail` says where and what to change."),
+        (status = 404, description = "The tool, the branch or the project's folder does not exist."),
+        (status = 409, description = "Another publish or delete of the tool is running."),
+    ),
+    extensions(("x-permission" = json!(permission::MODIFY_TOOL))),
+)]
 pub async fn publish(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     ToolPath(id): ToolPath,
     Json(body): Json<PublishVersion>,
-) -> Result<(StatusCode, axum::Json<Value>)> {
+) -> Result<(StatusCode, axum::Json<PublishedVersion>)> {
     // The contract's `^[-\w\d_/]+$`.
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '/');
     if body.project_path.is_empty() || !body.project_path.chars().all(fits) {
@@ -52,16 +87,66 @@ pub async fn publish(
     }
     let request = Publish { project_path: body.project_path, bump: body.bump_type, commit_branch: body.commit_branch };
     let version = app.publish(&caller, id, request).await?;
-    Ok((StatusCode::CREATED, axum::Json(json!({"new_version": version.to_string()}))))
+    Ok((StatusCode::CREATED, axum::Json(PublishedVersion { new_version: version.to_string() })))
 }
 
-/// Lists versions.
+/// A page of versions.
+#[derive(Serialize, ToSchema)]
+pub struct ToolVersionList {
+    tool_versions: Vec<ToolVersion>,
+    /// Whether there is another page.
+    has_more: bool,
+    /// Gives the next page, if there is one.
+    #[schema(required)]
+    continuation_token: Option<usize>,
+    /// On the first page only.
+    #[schema(required)]
+    filter_values: Option<ToolVersionFilterValues>,
+}
+
+/// What versions can be filtered by.
+#[derive(Serialize, ToSchema)]
+struct ToolVersionFilterValues {
+    /// Everybody who published one of the versions that the filter lets pass.
+    creators: Vec<VersionUser>,
+}
+
+/// The query of a list of versions.
+struct VersionQuery;
+
+impl IntoParams for VersionQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let creator = parameters::text().pattern(Some("^[a-z0-9][a-z0-9-]{0,62},[a-f0-9]{24}$"));
+        vec![
+            parameters::flag("deprecated", "Only versions that are deprecated, or only those that are not."),
+            parameters::one("versions", "Only versions that match this constraint.", VersionConstraint::schema()),
+            parameters::many("creator", "Published by one of these users: `org_id,user_id`.", creator),
+            parameters::sort_by(&["created_at", "version.major", "version.minor", "version.patch", "deprecated"]),
+            parameters::limit(MAX_LIMIT, MAX_LIMIT),
+            parameters::continuation_token(0),
+        ]
+    }
+}
+
+/// List a tool's versions.
+#[utoipa::path(
+    get,
+    path = "/tool/{tool_id}/version",
+    operation_id = "list_versions",
+    tag = "versions",
+    params(("tool_id" = inline(ToolId), Path, description = "The tool."), VersionQuery),
+    responses(
+        (status = 200, description = "The versions.", body = ToolVersionList),
+        (status = 404, description = "The tool does not exist."),
+    ),
+    extensions(("x-permission" = json!(permission::INVOKE_TOOL))),
+)]
 pub async fn list(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     ToolPath(id): ToolPath,
     query: Query,
-) -> Result<axum::Json<Value>> {
+) -> Result<axum::Json<ToolVersionList>> {
     let page = query.page(MAX_LIMIT, MAX_LIMIT)?;
     let sort = query.sort(|field| match field {
         "created_at" => Some(SortField::CreatedAt),
@@ -82,20 +167,35 @@ pub async fn list(
     let creators: BTreeSet<_> = versions.iter().map(|version| version.creator.clone()).collect();
     let (versions, has_more) = page.cut(versions);
     let creators = || creators.into_iter().map(VersionUser::from).collect::<Vec<_>>();
-    Ok(axum::Json(json!({
-        "tool_versions": versions.into_iter().map(ToolVersion::from).collect::<Vec<_>>(),
-        "has_more": has_more,
-        "continuation_token": page.next_token(has_more),
-        "filter_values": page.is_first().then(|| json!({"creators": creators()})),
-    })))
+    Ok(axum::Json(ToolVersionList {
+        tool_versions: versions.into_iter().map(ToolVersion::from).collect(),
+        has_more,
+        continuation_token: page.next_token(has_more),
+        filter_values: page.is_first().then(|| ToolVersionFilterValues { creators: creators() }),
+    }))
 }
 
-/// Deprecates every version that the constraint matches.
+/// Deprecate every version that a constraint matches.
+#[utoipa::path(
+    delete,
+    path = "/tool/{tool_id}/version/{versions}",
+    operation_id = "deprecate_versions",
+    tag = "versions",
+    params(
+        ("tool_id" = inline(ToolId), Path, description = "The tool."),
+        ("versions" = inline(VersionConstraint), Path, description = "Which versions."),
+    ),
+    responses(
+        (status = 204, description = "They are deprecated."),
+        (status = 404, description = "The tool does not exist."),
+    ),
+    extensions(("x-permission" = json!(permission::MODIFY_TOOL))),
+)]
 pub async fn deprecate(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     ToolPath(id): ToolPath,
-    VersionPath(versions): VersionPath,
+    VersionsPath(versions): VersionsPath,
 ) -> Result<StatusCode> {
     let constraint = Constraint::parse(&versions, &["path", "versions"])?;
     app.deprecate_versions(&caller, id, &constraint).await?;
@@ -103,29 +203,39 @@ pub async fn deprecate(
 }
 
 /// A version as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ToolVersion {
     id: VersionId,
     org_id: OrgId,
+    #[schema(value_type = String, format = DateTime)]
     created_at: jiff::Timestamp,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: jiff::Timestamp,
     tool_id: ToolId,
     version: Version,
+    /// Variables that an invocation needs.
     required_envvars: Vec<EnvVarName>,
+    /// Secret variables that an invocation needs.
     required_secret_envvars: Vec<EnvVarName>,
+    /// JSON Schema 2020-12 of the input.
+    #[schema(value_type = Object)]
     input_schema: Value,
+    /// The commit that was published.
     tool_commit_hash: String,
     /// Projects do not yet carry the scaffold that they began as, so it is the published commit itself.
     amigo_scaffold_commit_hash: String,
+    /// The folder within the repository.
     project_directory: String,
+    /// The build's number.
     lambda_version: u64,
     creator: VersionUser,
     updated_by: VersionUser,
+    /// A deprecated version never takes part in resolution.
     deprecated: bool,
 }
 
 /// A user as versions name it. Tools name it otherwise; both are the contract's.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct VersionUser {
     user_id: UserId,
     user_org_id: OrgId,

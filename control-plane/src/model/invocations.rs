@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{InvocationId, OrgId, ToolId, UserId, Version};
 
@@ -51,7 +52,7 @@ pub enum InvocationStatus {
 }
 
 /// On whose behalf an invocation ran.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum InvocationSource {
     /// A conversation with a person.
@@ -86,7 +87,7 @@ pub enum InvocationSource {
 }
 
 /// Where in a conversation's state machine a tool was called.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum InvocationMetadata {
     /// While going from one state to another.
@@ -117,8 +118,9 @@ pub enum InvocationMetadata {
 }
 
 /// How the tool is to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = InvocationMode)]
 pub enum Mode {
     /// For real.
     Regular,

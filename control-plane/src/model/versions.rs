@@ -5,11 +5,12 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{EnvVarName, Invalid, OrgId, ToolId, UserRef, VersionId};
 
 /// `major.minor.patch`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Version {
     /// Changed when callers have to change.
     pub major: u64,
@@ -20,7 +21,7 @@ pub struct Version {
 }
 
 /// Which number a publish raises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Bump {
     /// `1.2.3` becomes `2.0.0`.

@@ -1,0 +1,78 @@
+//! Parameters as the contract's document describes them. What reads them stands in `page`.
+
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Required, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// An exact version, or a constraint as Python's version specifiers have it (PEP 440).
+pub struct VersionConstraint;
+
+impl PartialSchema for VersionConstraint {
+    fn schema() -> RefOr<Schema> {
+        let number = "[0-9]{1,9}";
+        let more = format!("\\.{number}");
+        let clause = format!("(~={number}({more})+|(==|!=){number}({more})*(\\.\\*)?|(<=|>=|<|>){number}({more})*)");
+        let pattern = format!("^({number}{more}{more}|{clause}(, ?{clause})*)$");
+        text().pattern(Some(pattern)).examples(["1.4.2", "~=1.2", ">=1.0,<2"]).into()
+    }
+}
+
+impl ToSchema for VersionConstraint {}
+
+/// How many entries a page may hold.
+pub fn limit(default: usize, max: usize) -> Parameter {
+    let schema = integer().minimum(Some(1)).maximum(Some(max)).default(Some(default.into()));
+    query("limit").description(Some("How many entries the page may hold.")).schema(Some(schema)).build()
+}
+
+/// Where the page begins.
+pub fn continuation_token(default: usize) -> Parameter {
+    let schema = integer().minimum(Some(default)).default(Some(default.into()));
+    let description = "The one of the answer before; without it, the first page.";
+    query("continuation_token").description(Some(description)).schema(Some(schema)).build()
+}
+
+/// The fields to sort by.
+pub fn sort_by(fields: &[&str]) -> Parameter {
+    let fields = fields.join("|").replace('.', "\\.");
+    let field = text().pattern(Some(format!("^[+-]?({fields})$")));
+    let description = "`+field` or `-field`; later ones break ties, and the id breaks the last. \
+                       Mind that a `+` is written `%2B` in a query.";
+    many("sort_by", description, field)
+}
+
+/// `true` or `false`.
+pub fn flag(name: &str, description: &str) -> Parameter {
+    query(name).description(Some(description)).schema(Some(ObjectBuilder::new().schema_type(Type::Boolean))).build()
+}
+
+/// A key that may stand once.
+pub fn one(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
+    query(name).description(Some(description)).schema(Some(schema)).build()
+}
+
+/// A key that may be repeated.
+pub fn many(name: &str, description: &str, entry: impl Into<RefOr<Schema>>) -> Parameter {
+    let schema = ArrayBuilder::new().items(entry.into());
+    query(name).description(Some(description)).schema(Some(schema)).explode(Some(true)).build()
+}
+
+/// Any text.
+pub fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// One of these texts.
+pub fn one_of(values: &[&'static str]) -> ObjectBuilder {
+    text().enum_values(Some(values.iter().copied()))
+}
+
+/// A whole number that every program can hold.
+fn integer() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+}
+
+fn query(name: &str) -> ParameterBuilder {
+    ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query).required(Required::False)
+}
