@@ -45,7 +45,6 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct InvalidField {
     /// Where: `["body", "inputs", "0"]`.
-    #[schema(examples(json!(["body", "inputs", "0"])))]
     pub loc: Vec<String>,
     /// What is wrong and what to do.
     pub msg: String,

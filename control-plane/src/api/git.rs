@@ -23,12 +23,12 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// What the repository has and can do, for Git's clients: `GET info/refs?service=…`.
 #[utoipa::path(
     get,
-    path = "/tool/git/{*git_path}",
+    path = "/v1/{organization}/tool/git/{*git_path}",
     operation_id = "advertise_refs",
     tag = "repository",
     params(
-        ("git_path" = String, Path, pattern = "^info/refs$"),
-        ("service" = String, Query, pattern = "^git-(upload|receive)-pack$"),
+        ("git_path" = String, Path, pattern = "^info/refs$", example = "info/refs"),
+        ("service" = String, Query, pattern = "^git-(upload|receive)-pack$", example = "git-upload-pack"),
         ("git-protocol" = Option<String>, Header, description = "The protocol's version, such as `version=2`."),
     ),
     responses(
@@ -67,11 +67,11 @@ pub async fn get(
 /// refused for each ref, within Git's protocol.
 #[utoipa::path(
     post,
-    path = "/tool/git/{*git_path}",
+    path = "/v1/{organization}/tool/git/{*git_path}",
     operation_id = "exchange_packs",
     tag = "repository",
     params(
-        ("git_path" = String, Path, pattern = "^git-(upload|receive)-pack$"),
+        ("git_path" = String, Path, pattern = "^git-(upload|receive)-pack$", example = "git-upload-pack"),
         ("git-protocol" = Option<String>, Header, description = "The protocol's version, such as `version=2`."),
     ),
     request_body(description = "A request of Git's smart HTTP protocol.", content(

@@ -78,7 +78,7 @@ fn filter_parameters() -> [Parameter; 5] {
 /// A caller with one of the two permissions sees only that kind.
 #[utoipa::path(
     get,
-    path = "/tool/invocation",
+    path = "/v1/{organization}/tool/invocation",
     operation_id = "list_invocations",
     tag = "invocations",
     params(InvocationQuery),
@@ -148,7 +148,7 @@ impl IntoParams for InvocationSearchQuery {
 /// A caller with one of the two permissions finds only that kind.
 #[utoipa::path(
     get,
-    path = "/tool/invocation/search",
+    path = "/v1/{organization}/tool/invocation/search",
     operation_id = "search_invocations",
     tag = "invocations",
     params(InvocationSearchQuery),
@@ -197,7 +197,7 @@ pub struct ToolInvocationWithLogs {
 /// Look at one invocation, with what the tool printed.
 #[utoipa::path(
     get,
-    path = "/tool/invocation/{invocation_id}",
+    path = "/v1/{organization}/tool/invocation/{invocation_id}",
     operation_id = "get_invocation",
     tag = "invocations",
     params(("invocation_id" = inline(InvocationId), Path, description = "The invocation.")),

@@ -62,6 +62,7 @@ fn user_variables() -> ObjectBuilder {
         .property_names(Some(name.build()))
         .additional_properties(Some(Schema::from(ObjectBuilder::new().schema_type(Type::String))))
         .max_properties(Some(MAX_VARIABLES))
+        .default(Some(json!({})))
         .examples([json!({"user_name": "Ada"})])
 }
 
@@ -142,7 +143,7 @@ pub struct InvocationResults {
 /// Each input runs in a sandbox of its own. A tool that raises is still 200. What is answered is on record.
 #[utoipa::path(
     post,
-    path = "/tool/{tool_id}/version/{version}/invoke",
+    path = "/v1/{organization}/tool/{tool_id}/version/{version}/invoke",
     operation_id = "invoke_version",
     tag = "invocations",
     params(

@@ -29,7 +29,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
-/// Every route of the service, each with its path beside its handler: what is not in the document cannot be served.
+/// Every route of the service. Methods and paths stand beside the handlers, where the document has them from: what is
+/// not in the document is not served.
 fn routes() -> OpenApiRouter<Arc<App>> {
     // What Git's clients call. They compress what they send.
     let git = OpenApiRouter::new().routes(routes!(git::get, git::post)).layer(RequestDecompressionLayer::new());
@@ -39,7 +40,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sign_in::create))
         .routes(routes!(tools::create, tools::list))
         // The same without the slash at the end, which many clients leave out.
-        .route("/tool", post(tools::create).get(tools::list))
+        .route("/v1/{organization}/tool", post(tools::create).get(tools::list))
         .routes(routes!(tools::change_variables))
         .routes(routes!(versions::publish, versions::list))
         .routes(routes!(versions::deprecate))
@@ -56,7 +57,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(ops::ready))
         .routes(routes!(openapi::get));
 
-    OpenApiRouter::with_openapi(openapi::Contract::openapi()).nest("/v1/{organization}", organization).merge(operations)
+    OpenApiRouter::with_openapi(openapi::Contract::openapi()).merge(organization).merge(operations)
 }
 
 /// The contract as a document, made from the routes.

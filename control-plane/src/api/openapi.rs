@@ -218,6 +218,19 @@ mod tests {
     }
 
     #[test]
+    fn the_committed_document_is_the_one_that_the_code_makes() {
+        let committed = include_str!("../../openapi.json").trim_end();
+        let made = super::super::document().to_pretty_json().unwrap();
+        let same = made.lines().zip(committed.lines()).take_while(|(made, committed)| made == committed).count();
+        assert!(
+            made == committed,
+            "the contract differs from line {} on; if that is meant, renew the document and read what changed:\n    \
+             cargo run --release -p control-plane -- openapi > control-plane/openapi.json\n",
+            same + 1,
+        );
+    }
+
+    #[test]
     fn every_reference_leads_somewhere() {
         let document = json!(super::super::document());
         let mut rest = vec![&document];

@@ -28,7 +28,7 @@ pub struct SignedIn {
 /// Whatever is wrong, the answer is the same and takes the same time.
 #[utoipa::path(
     post,
-    path = "/user/signin_with_api_key",
+    path = "/v1/{organization}/user/signin_with_api_key",
     operation_id = "sign_in_with_api_key",
     tag = "users",
     params(

@@ -50,6 +50,7 @@ fn tags_schema() -> ObjectBuilder {
         .property_names(Some(text().schema_type(Type::String).build()))
         .additional_properties(Some(Schema::from(value)))
         .max_properties(Some(20))
+        .default(Some(json!({})))
         .examples([json!({"team": "forecasts", "beta": null})])
 }
 
@@ -62,7 +63,7 @@ pub struct CreatedTool {
 /// Create a tool.
 #[utoipa::path(
     post,
-    path = "/tool/",
+    path = "/v1/{organization}/tool/",
     operation_id = "create_tool",
     tag = "tools",
     request_body = CreateTool,
@@ -127,7 +128,7 @@ impl IntoParams for ToolQuery {
 /// Those that the caller may not invoke are left out.
 #[utoipa::path(
     get,
-    path = "/tool/",
+    path = "/v1/{organization}/tool/",
     operation_id = "list_tools",
     tag = "tools",
     params(ToolQuery),
@@ -168,10 +169,13 @@ pub async fn list(
 #[serde(deny_unknown_fields)]
 pub struct ChangeVariables {
     #[serde(default)]
+    #[schema(default = json!([]))]
     inserts: Vec<InsertVariable>,
     #[serde(default)]
+    #[schema(default = json!([]))]
     updates: Vec<UpdateVariable>,
     #[serde(default)]
+    #[schema(default = json!([]))]
     deletes: Vec<DeleteVariable>,
 }
 
@@ -204,7 +208,7 @@ struct DeleteVariable {
 /// All of the changes, or none. Values are never answered by any operation.
 #[utoipa::path(
     post,
-    path = "/tool/{tool_id}/envvar",
+    path = "/v1/{organization}/tool/{tool_id}/envvar",
     operation_id = "change_tool_variables",
     tag = "tools",
     params(("tool_id" = inline(ToolId), Path, description = "The tool.")),

@@ -58,7 +58,7 @@ pub struct PublishedVersion {
 /// It can be invoked the moment this answers. The first version is published as `major` and is 1.0.0.
 #[utoipa::path(
     post,
-    path = "/tool/{tool_id}/version",
+    path = "/v1/{organization}/tool/{tool_id}/version",
     operation_id = "publish_version",
     tag = "versions",
     params(("tool_id" = inline(ToolId), Path, description = "The tool.")),
@@ -131,7 +131,7 @@ impl IntoParams for VersionQuery {
 /// List a tool's versions.
 #[utoipa::path(
     get,
-    path = "/tool/{tool_id}/version",
+    path = "/v1/{organization}/tool/{tool_id}/version",
     operation_id = "list_versions",
     tag = "versions",
     params(("tool_id" = inline(ToolId), Path, description = "The tool."), VersionQuery),
@@ -178,7 +178,7 @@ pub async fn list(
 /// Deprecate every version that a constraint matches.
 #[utoipa::path(
     delete,
-    path = "/tool/{tool_id}/version/{versions}",
+    path = "/v1/{organization}/tool/{tool_id}/version/{versions}",
     operation_id = "deprecate_versions",
     tag = "versions",
     params(

@@ -1,9 +1,12 @@
 //! One call of one version, as it stays on record.
 
+use std::num::NonZeroU64;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ArrayItems, ObjectBuilder, Schema, Type};
 
 use super::{InvocationId, OrgId, ToolId, UserId, Version};
 
@@ -93,17 +96,20 @@ pub enum InvocationMetadata {
     /// While going from one state to another.
     StateTransition {
         /// The state machine's id and version.
+        #[schema(schema_with = state_machine_and_version)]
         current_state_machine_and_version: (String, i64),
         /// The state.
         state_name: String,
         /// Counted from 1.
-        state_transition_index: i64,
+        #[schema(value_type = u64, minimum = 1)]
+        state_transition_index: NonZeroU64,
         /// The round of tool calls.
         tool_call_round_index: i64,
     },
     /// While answering the user.
     EngageUser {
         /// The state machine's id and version.
+        #[schema(schema_with = state_machine_and_version)]
         current_state_machine_and_version: (String, i64),
         /// The round of tool calls.
         tool_call_round_index: i64,
@@ -111,10 +117,22 @@ pub enum InvocationMetadata {
     /// In a state that does nothing but call a tool.
     ToolCallState {
         /// The state machine's id and version.
+        #[schema(schema_with = state_machine_and_version)]
         current_state_machine_and_version: (String, i64),
         /// The state.
         state_name: String,
     },
+}
+
+/// An id and a number, no more and no less.
+fn state_machine_and_version() -> Array {
+    let entry = |kind: Type| Schema::from(ObjectBuilder::new().schema_type(kind));
+    ArrayBuilder::new()
+        .items(ArrayItems::False)
+        .prefix_items([entry(Type::String), entry(Type::Integer)])
+        .min_items(Some(2))
+        .description(Some("The state machine's id and version."))
+        .build()
 }
 
 /// How the tool is to run.

@@ -11,6 +11,7 @@ mod server;
 
 mod access;
 mod answers;
+mod auth_matrix;
 mod broken;
 mod failures;
 mod inputs;
