@@ -1,8 +1,8 @@
 """Holds the running service against its own document: schemathesis makes requests out of `/openapi.json`, good and bad
 ones, and judges the answers.
 
-It needs the binaries in `target/release` and the registry that pip knows. What it makes lies below `target/contract`.
-The seed is fixed, so a failure comes again.
+It needs the binaries in `target/release`, and a Python with the packages of `requirements.txt`; `.ci/run` makes one.
+Arguments are handed on, such as `--include-operation-id list_tools`. The seed is fixed, so a failure comes again.
 """
 
 import json
@@ -20,17 +20,16 @@ HERE = Path(__file__).resolve().parent
 WORKSPACE = HERE.parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
 CONTROL_PLANE = TARGET / "release" / "control-plane"
-# Made once and kept: linking the Python base takes twenty seconds. The tests of the workspace use the same folder.
+# The cache of the workspace's tests: linking the Python base takes twenty seconds.
 CACHE = TARGET / "tmp" / "toolplane-cache"
 SEED = "20251124"
-# A bound of the time that the examples take; what each operation gets beyond it is said in schemathesis.toml.
+# For each operation and phase. It keeps the run below three minutes.
 MAX_EXAMPLES = "40"
 # The project lies where the document's example of a publish says, so that this example succeeds.
 PROJECT = "tools/weather_report"
 
 
 def main():
-    environment = python_environment()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         key = json.loads(run(CONTROL_PLANE, "init-org", "acme", "--json", "--data", folder / "data"))
@@ -43,29 +42,17 @@ def main():
             given = {"input_parameters": {"name": "Ada"}, "invocation_mode": "regular"}
             call(url, token, f"tool/{tool['id']}/version/1.0.0/invoke", {"inputs": [given]})
             values = {"TOKEN": token, "TOOL_ID": tool["id"], "USER_ID": key["user_id"]}
-            return check(environment, folder, url, values)
+            return check(folder, url, values)
 
 
-def check(environment, folder, url, values):
+def check(folder, url, values):
     """Runs schemathesis and answers its exit code."""
     settings = folder / "schemathesis.toml"
     settings.write_text(Template((HERE / "schemathesis.toml").read_text()).substitute(values))
-    command = [environment / "bin" / "schemathesis", "--config-file", settings, "run", f"{url}/openapi.json"]
-    command += ["--checks", "all", "--max-examples", MAX_EXAMPLES, "--seed", SEED, "--workers", "2", "--no-color"]
+    shutil.copy(HERE / "hooks.py", folder)
+    command = [Path(sys.executable).with_name("schemathesis"), "--config-file", settings, "run", f"{url}/openapi.json"]
+    command += ["--checks", "all", "--max-examples", MAX_EXAMPLES, "--seed", SEED, "--no-color"]
     return subprocess.run([*map(str, command), *sys.argv[1:]], cwd=folder).returncode
-
-
-def python_environment():
-    """A virtual environment with the pinned requirements, made anew when they change."""
-    environment = TARGET / "contract" / "python"
-    requirements = HERE / "requirements.txt"
-    installed = environment / "requirements.txt"
-    if not installed.is_file() or installed.read_text() != requirements.read_text():
-        shutil.rmtree(environment, ignore_errors=True)
-        run(sys.executable, "-m", "venv", environment)
-        run(environment / "bin" / "pip", "install", "--quiet", "--requirement", requirements)
-        shutil.copy(requirements, installed)
-    return environment
 
 
 @contextmanager

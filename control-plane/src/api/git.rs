@@ -12,6 +12,7 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::api::error::ApiError;
 use crate::api::extract::{Authenticated, GitPath};
+use crate::api::parameters::Bytes;
 use crate::app::App;
 use crate::auth::permission;
 use crate::error::Error;
@@ -33,8 +34,8 @@ const CHUNK_BYTES: usize = 64 << 10;
     ),
     responses(
         (status = 200, description = "The advertisement, as Git's smart HTTP protocol has it.", content(
-            (Vec<u8> = "application/x-git-upload-pack-advertisement"),
-            (Vec<u8> = "application/x-git-receive-pack-advertisement"),
+            (inline(Bytes) = "application/x-git-upload-pack-advertisement"),
+            (inline(Bytes) = "application/x-git-receive-pack-advertisement"),
         )),
         (status = 400, description = "The query names no service."),
     ),
@@ -75,13 +76,13 @@ pub async fn get(
         ("git-protocol" = Option<String>, Header, description = "The protocol's version, such as `version=2`."),
     ),
     request_body(description = "A request of Git's smart HTTP protocol.", content(
-        (Vec<u8> = "application/x-git-upload-pack-request"),
-        (Vec<u8> = "application/x-git-receive-pack-request"),
+        (inline(Bytes) = "application/x-git-upload-pack-request"),
+        (inline(Bytes) = "application/x-git-receive-pack-request"),
     )),
     responses(
         (status = 200, description = "The result, as Git's smart HTTP protocol has it.", content(
-            (Vec<u8> = "application/x-git-upload-pack-result"),
-            (Vec<u8> = "application/x-git-receive-pack-result"),
+            (inline(Bytes) = "application/x-git-upload-pack-result"),
+            (inline(Bytes) = "application/x-git-receive-pack-result"),
         )),
         (status = 400, description = "The content type is not that of the service."),
     ),

@@ -136,7 +136,7 @@ impl IntoParams for InvocationSearchQuery {
         ];
         let words = "Words, also with typos and as prefixes.";
         let own = [
-            parameters::one("query", words, parameters::text()),
+            parameters::required("query", words, parameters::text().examples(["timeout"])),
             parameters::many("query_against", "Where to look; everywhere by default.", parameters::one_of(&fields)),
         ];
         own.into_iter().chain(filter_parameters()).collect()

@@ -23,6 +23,8 @@ const ORGANIZATION: &str = "/v1/{organization}/";
 #[openapi(
     info(
         title = "Toolplane",
+        // The contract's, which the program's own version may outrun.
+        version = "1.0.0",
         description = "Publish Python tools from Git and invoke them in fresh sandboxes.\n\n\
                        Bodies are JSON in UTF-8, times RFC 3339 in UTC, ids 24 hexadecimal digits that sort by \
                        creation. Fields that a request does not know are refused.\n\n\

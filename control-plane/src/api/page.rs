@@ -59,8 +59,9 @@ impl Query {
     pub fn page(&self, default_limit: usize, max_limit: usize) -> Result<Page> {
         let number = |key: &str| -> Result<Option<usize>> {
             let parse = |text: &str| {
-                let message = format!("{key} must be a whole number from 0");
-                text.parse().map_err(|_| Error::invalid(&["query", key], "int_parsing", message))
+                let message = || format!("{key} must be a whole number from 0 to {}", i64::MAX);
+                let number = text.parse::<i64>().ok().and_then(|number| usize::try_from(number).ok());
+                number.ok_or_else(|| Error::invalid(&["query", key], "int_parsing", message()))
             };
             self.one(key).map(parse).transpose()
         };

@@ -14,11 +14,22 @@ impl PartialSchema for VersionConstraint {
         let more = format!("\\.{number}");
         let clause = format!("(~={number}({more})+|(==|!=){number}({more})*(\\.\\*)?|(<=|>=|<|>){number}({more})*)");
         let pattern = format!("^({number}{more}{more}|{clause}(, ?{clause})*)$");
-        text().pattern(Some(pattern)).examples(["1.4.2", "~=1.2", ">=1.0,<2"]).into()
+        text().pattern(Some(pattern)).examples(["1.0.0", "~=1.2", ">=1.0,<2"]).into()
     }
 }
 
 impl ToSchema for VersionConstraint {}
+
+/// A body that is no text.
+pub struct Bytes;
+
+impl PartialSchema for Bytes {
+    fn schema() -> RefOr<Schema> {
+        text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
+    }
+}
+
+impl ToSchema for Bytes {}
 
 /// How many entries a page may hold.
 pub fn limit(default: usize, max: usize) -> Parameter {
@@ -45,6 +56,11 @@ pub fn sort_by(fields: &[&str]) -> Parameter {
 /// `true` or `false`.
 pub fn flag(name: &str, description: &str) -> Parameter {
     query(name).description(Some(description)).schema(Some(ObjectBuilder::new().schema_type(Type::Boolean))).build()
+}
+
+/// A key that has to stand once.
+pub fn required(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
+    query(name).required(Required::True).description(Some(description)).schema(Some(schema)).build()
 }
 
 /// A key that may stand once.
