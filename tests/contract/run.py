@@ -42,6 +42,7 @@ def main():
             given = {"input_parameters": {"name": "Ada"}, "invocation_mode": "regular"}
             call(url, token, f"tool/{tool['id']}/version/1.0.0/invoke", {"inputs": [given]})
             values = {"TOKEN": token, "TOOL_ID": tool["id"], "USER_ID": key["user_id"]}
+            values |= {"API_KEY": key["api_key"], "API_KEY_ID": key["api_key_id"]}
             return check(folder, url, values)
 
 
