@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Tokens;
 use crate::config::Config;
+use crate::domain::builds;
 use crate::domain::claims::Claims;
 use crate::domain::loaded::LoadedTools;
 use crate::git::{self, Repositories};
@@ -50,6 +51,7 @@ impl App {
     pub fn open(config: Config) -> Result<Arc<Self>> {
         let data = &config.data;
         let store = Store::open(data, store::Options { reserve_free_bytes: config.store.reserve_mib << 20 })?;
+        builds::clear_stages(data)?;
         let git_limits = git::Limits {
             max_pack_bytes: config.git.max_pack_mib << 20,
             command_timeout: std::time::Duration::from_secs(config.git.command_timeout_s),

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::Error;
 
@@ -23,10 +23,11 @@ impl<E: Into<Error>> From<E> for ApiError {
 /// What handlers give.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let error = self.0;
-        let status = match &error {
+impl ApiError {
+    /// The status, and what an answer's body says.
+    pub fn described(&self) -> (StatusCode, Value) {
+        let error = &self.0;
+        let status = match error {
             Error::BadRequest(_) => StatusCode::BAD_REQUEST,
             Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Error::Forbidden { .. } => StatusCode::FORBIDDEN,
@@ -37,13 +38,23 @@ impl IntoResponse for ApiError {
             Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let body = match &error {
+        if let Error::Internal(source) = error {
+            tracing::error!(error = format!("{source:#}"), "Could not carry out a request");
+        }
+        let body = match error {
             Error::Invalid(fields) => json!({"detail": fields}),
             error => json!({"detail": error.to_string()}),
         };
+        (status, body)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, body) = self.described();
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
-        match &error {
+        match &self.0 {
             // Git asks for a password only where it sees the word Basic.
             Error::Unauthenticated(_) => {
                 headers.insert(
@@ -57,7 +68,6 @@ impl IntoResponse for ApiError {
             Error::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
-            Error::Internal(source) => tracing::error!(error = format!("{source:#}"), "Could not carry out a request"),
             _ => {}
         }
         response

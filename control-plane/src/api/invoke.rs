@@ -32,7 +32,7 @@ pub struct InvokeVersion {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Input {
+pub(super) struct Input {
     input_parameters: serde_json::Map<String, Value>,
     invocation_mode: Mode,
     #[serde(default)]
@@ -84,9 +84,15 @@ impl From<InvocationStatus> for Status {
     }
 }
 
+impl InvocationResult {
+    pub(super) fn new(status: InvocationStatus, duration_ms: f64) -> Self {
+        Self { status: status.into(), duration_ms }
+    }
+}
+
 impl From<Invocation> for InvocationResult {
     fn from(invocation: Invocation) -> Self {
-        Self { status: invocation.invocation_status.into(), duration_ms: invocation.duration_ms }
+        Self::new(invocation.invocation_status, invocation.duration_ms)
     }
 }
 
@@ -98,17 +104,21 @@ pub async fn invoke(
     VersionPath(version): VersionPath,
     Json(body): Json<InvokeVersion>,
 ) -> Result<(AppendHeaders<[(&'static str, String); 1]>, axum::Json<Value>)> {
-    if body.inputs.is_empty() || body.inputs.len() > MAX_INPUTS {
-        let message = format!("there must be from 1 to {MAX_INPUTS} inputs");
-        return Err(Error::invalid(&["body", "inputs"], "too_long", message).into());
-    }
-    let inputs = body.inputs.into_iter().enumerate().map(|(index, input)| input.checked(index));
-    let inputs = inputs.collect::<Result<Vec<_>, Error>>()?;
+    let inputs = checked_inputs(body.inputs)?;
     let request = domain::Invoke { version, inputs, source: body.invocation_source };
     let invoked = app.invoke(&caller, id, request).await?;
     let results: Vec<_> = invoked.invocations.into_iter().map(InvocationResult::from).collect();
     let header = AppendHeaders([("x-tool-version", invoked.version.to_string())]);
     Ok((header, axum::Json(json!({"invocation_results": results}))))
+}
+
+/// The inputs, where there are as many as there may be and each is as it has to be.
+pub(super) fn checked_inputs(inputs: Vec<Input>) -> Result<Vec<domain::Input>, Error> {
+    if inputs.is_empty() || inputs.len() > MAX_INPUTS {
+        let message = format!("there must be from 1 to {MAX_INPUTS} inputs");
+        return Err(Error::invalid(&["body", "inputs"], "too_long", message));
+    }
+    inputs.into_iter().enumerate().map(|(index, input)| input.checked(index)).collect()
 }
 
 impl Input {

@@ -8,7 +8,9 @@ mod invoke;
 mod middleware;
 mod ops;
 mod page;
+mod publish_events;
 mod sign_in;
+mod tool_test;
 mod tools;
 mod versions;
 
@@ -36,6 +38,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/user/signin_with_api_key", post(sign_in::create))
         .route("/tool/", post(tools::create).get(tools::list))
         .route("/tool", post(tools::create).get(tools::list))
+        .route("/tool/test", post(tool_test::run))
+        .route("/tool/{tool_id}", post(tools::change).delete(tools::delete))
+        .route("/tool/{tool_id}/", post(tools::change).delete(tools::delete))
         .route("/tool/{tool_id}/envvar", post(tools::change_variables))
         .route("/tool/{tool_id}/version", post(versions::publish).get(versions::list))
         .route("/tool/{tool_id}/version/{version}", delete(versions::deprecate))

@@ -1,4 +1,4 @@
-//! `/tool/`: create and list tools, change their variables.
+//! `/tool/`: create, list, change and delete tools, change their variables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::error::Result;
 use super::extract::{Authenticated, Json, ToolPath};
 use super::page::Query;
 use crate::app::App;
-use crate::domain::tools::{NewTool, TagFilter, ToolFilter};
+use crate::domain::tools::{NewTool, TagFilter, ToolChanges, ToolFilter};
 use crate::domain::variables::VariableChanges;
 use crate::model::{self, EnvVarName, ToolId, ToolName};
 use crate::store::Order;
@@ -57,7 +57,7 @@ pub async fn list(
         _ => None,
     })?;
     let filter = ToolFilter {
-        ids: query.parsed("id", ToolId::parse)?,
+        ids: query.unique("id", ToolId::parse)?,
         deprecated: query.flag("deprecated")?,
         tags: query.parsed("tag", tag_filter)?,
     };
@@ -72,6 +72,72 @@ pub async fn list(
         "continuation_token": page.next_token(has_more),
         "filter_values": page.is_first().then(|| json!({"tags": tags})),
     })))
+}
+
+/// Changes of a tool. What is null or left out stays as it is.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeTool {
+    /// Not blank; it is stripped.
+    #[serde(default)]
+    description: Option<String>,
+    /// All the tags that the tool is to have, at most 20.
+    #[serde(default)]
+    tags: Option<BTreeMap<String, Option<String>>>,
+}
+
+/// Changes a tool.
+#[utoipa::path(
+    post,
+    path = "/v1/{organization}/tool/{tool_id}",
+    tag = "tools",
+    params(
+        ("organization" = String, Path, description = "The organization's id"),
+        ("tool_id" = String, Path, description = "The tool's id"),
+    ),
+    request_body = ChangeTool,
+    responses(
+        (status = 204, description = "The tool is as it was asked for"),
+        (status = 401, description = "The credentials are not valid"),
+        (status = 403, description = "`Tool:ModifyTool` is missing"),
+        (status = 404, description = "There is no such tool, or it is deprecated"),
+        (status = 422, description = "A field is not valid"),
+    )
+)]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    ToolPath(id): ToolPath,
+    Json(body): Json<ChangeTool>,
+) -> Result<StatusCode> {
+    app.change_tool(&caller, id, ToolChanges { description: body.description, tags: body.tags }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes a tool: it and all its versions are deprecated, and its name is free again.
+#[utoipa::path(
+    delete,
+    path = "/v1/{organization}/tool/{tool_id}",
+    tag = "tools",
+    params(
+        ("organization" = String, Path, description = "The organization's id"),
+        ("tool_id" = String, Path, description = "The tool's id"),
+    ),
+    responses(
+        (status = 204, description = "The tool and all its versions are deprecated"),
+        (status = 401, description = "The credentials are not valid"),
+        (status = 403, description = "`Tool:DeleteTool` is missing"),
+        (status = 404, description = "There is no such tool, or it is deprecated"),
+        (status = 409, description = "A publish of the tool runs"),
+    )
+)]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    ToolPath(id): ToolPath,
+) -> Result<StatusCode> {
+    app.delete_tool(&caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Changes of a tool's variables.

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::Result;
 use super::extract::{Authenticated, Json, ToolPath, VersionPath};
 use super::page::Query;
+use super::publish_events;
 use crate::app::App;
 use crate::domain::publish::Publish;
 use crate::domain::resolve::Constraint;
@@ -37,22 +39,48 @@ fn main_branch() -> String {
     "main".to_owned()
 }
 
-/// Publishes a version.
+/// The longest folder's path, and the longest branch's name, in bytes: no file system takes longer ones.
+const MAX_PLACE_BYTES: usize = 1024;
+
+/// Publishes a version, with the events of it for who asks for them.
 pub async fn publish(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     ToolPath(id): ToolPath,
+    headers: HeaderMap,
     Json(body): Json<PublishVersion>,
-) -> Result<(StatusCode, axum::Json<Value>)> {
-    // The contract's `^[-\w\d_/]+$`.
-    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '/');
-    if body.project_path.is_empty() || !body.project_path.chars().all(fits) {
-        let message = "project_path is a folder of the repository, made of letters, digits, -, _ and /";
-        return Err(Error::invalid(&["body", "project_path"], "string_pattern_mismatch", message).into());
-    }
+) -> Result<Response> {
+    check_project_path(&body.project_path)?;
+    check_commit_branch(&body.commit_branch)?;
     let request = Publish { project_path: body.project_path, bump: body.bump_type, commit_branch: body.commit_branch };
-    let version = app.publish(&caller, id, request).await?;
-    Ok((StatusCode::CREATED, axum::Json(json!({"new_version": version.to_string()}))))
+    let publishing = app.publish(&caller, id, request)?;
+    if publish_events::wanted(&headers) {
+        return Ok(publish_events::stream(publishing));
+    }
+    let version = publishing.ended().await?;
+    Ok((StatusCode::CREATED, axum::Json(json!({"new_version": version.to_string()}))).into_response())
+}
+
+/// The contract's `^[-\w\d_/]+$`.
+pub(super) fn check_project_path(text: &str) -> Result<(), Error> {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '/');
+    if text.is_empty() || text.len() > MAX_PLACE_BYTES || !text.chars().all(fits) {
+        let message = format!(
+            "project_path is a folder of the repository, made of letters, digits, -, _ and /, of at most \
+             {MAX_PLACE_BYTES} bytes"
+        );
+        return Err(Error::invalid(&["body", "project_path"], "string_pattern_mismatch", message));
+    }
+    Ok(())
+}
+
+/// What no branch is called is for the repository to say, which answers 404.
+pub(super) fn check_commit_branch(text: &str) -> Result<(), Error> {
+    if text.is_empty() || text.len() > MAX_PLACE_BYTES {
+        let message = format!("commit_branch is the name of a branch, of at most {MAX_PLACE_BYTES} bytes");
+        return Err(Error::invalid(&["body", "commit_branch"], "string_pattern_mismatch", message));
+    }
+    Ok(())
 }
 
 /// Lists versions.

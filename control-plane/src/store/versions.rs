@@ -17,7 +17,8 @@ pub(super) struct Replacement {
 }
 
 impl Store {
-    /// Adds a version. `Error::Conflict` when its number is taken, or when its tool was deprecated meanwhile or is gone.
+    /// Adds a version. `Error::Conflict` when its number is taken, or when its tool was deprecated meanwhile or is gone;
+    /// `Error::BadRequest` when the tool lacks a variable that it requires.
     pub async fn insert_version(&self, org: &OrgId, version: &ToolVersion) -> Result<()> {
         let (id, number) = (version.tool_id, version.version);
         let tool_key = rows::key(org, &[id.as_bytes()]);
@@ -35,6 +36,11 @@ impl Store {
             })?;
             if tool.deprecated {
                 return Err(unusable());
+            }
+            if let Some(name) = version.missing_variable(&tool) {
+                return Err(Error::BadRequest(format!(
+                    "variable {name} was taken off the tool while its version was published: insert it and publish again"
+                )));
             }
             let trees = (&self.tools, &self.versions, &self.active_versions, &self.version_counts);
             let outcome = trees.transaction(|(tools, versions, active, counts)| {
