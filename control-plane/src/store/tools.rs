@@ -137,7 +137,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{acme, open_in, other_org, someone, tool};
+    use super::super::testing::{acme, open_in, other_org, someone, tool, version};
     use super::*;
 
     #[tokio::test]
@@ -183,6 +183,25 @@ mod tests {
             change.await.unwrap();
         }
         assert_eq!(store.get_tool(&acme(), id).unwrap().unwrap().tags.len(), 8);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_judged_again_when_a_version_comes_between() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_in(folder.path());
+        let tool = tool("weather");
+        store.create_tool(&acme(), &tool).await.unwrap();
+        let mut seen = Vec::new();
+        let change = |_: &mut Tool| {
+            seen.push(store.list_versions(&acme(), tool.id).unwrap().len());
+            if seen.len() == 1 {
+                let published = async { store.insert_version(&acme(), &version(tool.id, "1.0.0")).await };
+                futures::executor::block_on(published).unwrap();
+            }
+            Ok(())
+        };
+        store.update_tool(&acme(), tool.id, change).await.unwrap();
+        assert_eq!(seen, [0, 1]);
     }
 
     #[tokio::test]
