@@ -41,6 +41,8 @@ pub struct App {
     pub claims: Claims,
     /// How many builds may start now.
     pub builds: Semaphore,
+    /// How many builds may come: those that run, and those that wait.
+    pub build_places: Semaphore,
     /// What Prometheus scrapes.
     pub metrics: Metrics,
     snapshotter: OnceLock<Snapshotter>,
@@ -70,6 +72,9 @@ impl App {
             loaded: LoadedTools::new(config.invoke.loaded_tools),
             claims: Claims::default(),
             builds: Semaphore::new(config.build.concurrent),
+            build_places: Semaphore::new(
+                config.build.concurrent.saturating_add(config.build.waiting).min(Semaphore::MAX_PERMITS),
+            ),
             metrics: Metrics::new()?,
             snapshotter: OnceLock::new(),
             store,

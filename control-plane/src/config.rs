@@ -63,7 +63,14 @@ table! {
 }
 table! {
     /// `[build]`
-    Build { max_files: u64, max_project_mib: u64, wall_clock_s: u64, memory_mib: usize, concurrent: usize }
+    Build {
+        max_files: u64,
+        max_project_mib: u64,
+        wall_clock_s: u64,
+        memory_mib: usize,
+        concurrent: usize,
+        waiting: usize,
+    }
 }
 table! {
     /// `[invoke]`

@@ -59,7 +59,11 @@ impl App {
             steps.skip(&BUILDING);
             return Ok((key, build));
         }
-        let turn = async { Ok(self.builds.acquire().await.context("failed to wait for a build's turn")?) };
+        let turn = async {
+            let crowded = "as many builds as may wait are waiting: try again in a minute";
+            let place = self.build_places.try_acquire().map_err(|_| Error::Unavailable(crowded.to_owned()))?;
+            Ok((place, self.builds.acquire().await.context("failed to wait for a build's turn")?))
+        };
         let _turn = steps.take(Step::Queue, turn).await?;
         // Whoever had the turn before may have built the same.
         if let Some(build) = self.store.get_build(org, &key)? {

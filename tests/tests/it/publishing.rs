@@ -9,13 +9,16 @@ use crate::server::{Installation, Server};
 
 #[tokio::test]
 async fn one_publish_or_delete_of_a_tool_runs_at_a_time() {
-    let server = Server::start().await;
+    let installation = Installation::new();
+    installation.configure("[build]\nwaiting = 0\n");
+    let server = Server::start_on(installation).await;
     let client = &server.client;
     server.author("work").push(&["spins_at_import", "counter"]);
     let tool = client.create_tool("counter").await;
     let other = client.create_tool("other").await;
 
-    let _spinning = Events::publish(client, &tool, "spins_at_import", "major").await;
+    let mut spinning = Events::publish(client, &tool, "spins_at_import", "major").await;
+    spinning.until_started("import").await;
 
     let detail = client.publish(&tool, "counter", "major").await.detail(409);
     assert!(detail.contains("another publish or delete of this tool is running"), "{detail}");
@@ -27,6 +30,10 @@ async fn one_publish_or_delete_of_a_tool_runs_at_a_time() {
     client.set_envvars(&tool, json!({"inserts": [{"name": "A", "value": "a", "is_secret": true}]})).await.expect(204);
     assert!(client.versions(&tool).await.is_empty());
     client.publish(&other, "nowhere", "major").await.detail(404);
+    // Another tool may be published, but there is no room to wait for a build.
+    let crowded = client.publish(&other, "counter", "major").await;
+    assert!(crowded.headers.contains_key("retry-after"));
+    crowded.detail(503);
     client.delete(&format!("tool/{other}")).await.expect(204);
     // It would spin until its deadline, for which nobody has to wait.
     server.kill();

@@ -164,7 +164,7 @@ async fn a_change_changes_what_it_names_and_says_who_and_when() {
     let described = client.tools("").await.remove(0);
     assert_eq!(described["description"], "New.");
     assert_eq!(described["tags"], before["tags"]);
-    assert!(described["updated_at"].as_str() > before["updated_at"].as_str(), "{described}");
+    assert_ne!(described["updated_at"], before["updated_at"]);
     assert_eq!(described["created_at"], before["created_at"]);
 
     client.post(&format!("{path}/"), json!({"tags": {"a": null}})).await.expect(204);
