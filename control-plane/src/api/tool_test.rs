@@ -12,6 +12,7 @@ use super::extract::{Authenticated, Json};
 use super::invoke::{Input, InvocationResult, checked_inputs};
 use super::versions::{check_commit_branch, check_project_path};
 use crate::app::App;
+use crate::auth::permission;
 use crate::domain::tool_test as domain;
 use crate::model::EnvVarName;
 use crate::vault::SecretString;
@@ -21,7 +22,12 @@ use crate::vault::SecretString;
 #[serde(deny_unknown_fields)]
 pub struct TestTool {
     /// From 1 to 10, as those of an invocation.
-    #[schema(value_type = Vec<Object>, min_items = 1, max_items = 10)]
+    #[schema(
+        value_type = Vec<Object>,
+        min_items = 1,
+        max_items = 10,
+        examples(json!([{"input_parameters": {}, "invocation_mode": "regular"}]))
+    )]
     inputs: Vec<Input>,
     /// The branch whose tip is tested.
     commit_branch: String,
@@ -38,21 +44,20 @@ pub struct TestTool {
     required_secret_envvars: BTreeMap<EnvVarName, SecretString>,
 }
 
-/// Tests a tool.
+/// Test the tip of a branch: it is built and run, published nowhere and recorded nowhere.
 #[utoipa::path(
     post,
     path = "/v1/{organization}/tool/test",
+    operation_id = "test_tool",
     tag = "tools",
-    params(("organization" = String, Path, description = "The organization's id")),
     request_body = TestTool,
     responses(
-        (status = 200, description = "One result for each input, in order, as those of an invocation"),
-        (status = 400, description = "A variable is given as both kinds or is missing, an input does not conform, or the build failed"),
-        (status = 401, description = "The credentials are not valid"),
-        (status = 403, description = "`Tool:ModifyTool` is missing"),
-        (status = 404, description = "There is no such branch or folder"),
-        (status = 422, description = "A field is not valid"),
-    )
+        (status = 200, description = "One result for each input, in order, as those of an invocation."),
+        (status = 400, description = "A variable is given as both kinds or is missing, an input does not conform, or \
+                                      the build failed: `detail` says where and what to change."),
+        (status = 404, description = "The branch or the project's folder does not exist."),
+    ),
+    extensions(("x-permission" = json!(permission::MODIFY_TOOL))),
 )]
 pub async fn run(
     State(app): State<Arc<App>>,

@@ -12,6 +12,7 @@ use super::error::Result;
 use super::extract::{Authenticated, Json, ToolPath};
 use super::page::Query;
 use crate::app::App;
+use crate::auth::permission;
 use crate::domain::tools::{NewTool, TagFilter, ToolChanges, ToolFilter};
 use crate::domain::variables::VariableChanges;
 use crate::model::{self, EnvVarName, ToolId, ToolName};
@@ -86,23 +87,19 @@ pub struct ChangeTool {
     tags: Option<BTreeMap<String, Option<String>>>,
 }
 
-/// Changes a tool.
+/// Change a tool.
 #[utoipa::path(
     post,
     path = "/v1/{organization}/tool/{tool_id}",
+    operation_id = "change_tool",
     tag = "tools",
-    params(
-        ("organization" = String, Path, description = "The organization's id"),
-        ("tool_id" = String, Path, description = "The tool's id"),
-    ),
+    params(("tool_id" = String, Path, description = "The tool.")),
     request_body = ChangeTool,
     responses(
-        (status = 204, description = "The tool is as it was asked for"),
-        (status = 401, description = "The credentials are not valid"),
-        (status = 403, description = "`Tool:ModifyTool` is missing"),
-        (status = 404, description = "There is no such tool, or it is deprecated"),
-        (status = 422, description = "A field is not valid"),
-    )
+        (status = 204, description = "The tool is as it was asked for."),
+        (status = 404, description = "The tool does not exist, or is deprecated."),
+    ),
+    extensions(("x-permission" = json!(permission::MODIFY_TOOL))),
 )]
 pub async fn change(
     State(app): State<Arc<App>>,
@@ -114,22 +111,19 @@ pub async fn change(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Deletes a tool: it and all its versions are deprecated, and its name is free again.
+/// Delete a tool: it and all its versions are deprecated, and its name is free again.
 #[utoipa::path(
     delete,
     path = "/v1/{organization}/tool/{tool_id}",
+    operation_id = "delete_tool",
     tag = "tools",
-    params(
-        ("organization" = String, Path, description = "The organization's id"),
-        ("tool_id" = String, Path, description = "The tool's id"),
-    ),
+    params(("tool_id" = String, Path, description = "The tool.")),
     responses(
-        (status = 204, description = "The tool and all its versions are deprecated"),
-        (status = 401, description = "The credentials are not valid"),
-        (status = 403, description = "`Tool:DeleteTool` is missing"),
-        (status = 404, description = "There is no such tool, or it is deprecated"),
-        (status = 409, description = "A publish of the tool runs"),
-    )
+        (status = 204, description = "The tool and all its versions are deprecated."),
+        (status = 404, description = "The tool does not exist, or is deprecated."),
+        (status = 409, description = "Another publish or delete of the tool is running."),
+    ),
+    extensions(("x-permission" = json!(permission::DELETE_TOOL))),
 )]
 pub async fn delete(
     State(app): State<Arc<App>>,

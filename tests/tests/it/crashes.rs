@@ -8,25 +8,20 @@ use crate::server::Server;
 
 #[tokio::test]
 async fn a_publish_that_was_killed_leaves_nothing_and_the_next_one_works() {
-    let (server, tool) = Server::with_tool("counter").await;
-    server.author("work").push(&["spins_at_import"]);
+    let mut server = Server::start().await;
+    server.author("work").push(&["counter", "spins_at_import"]);
+    let tool = server.client.create_tool("counter").await;
+    server.client.publish(&tool, "counter", "major").await.expect(201);
     let before = server.installation.lasting_files();
 
     // Twice, so that what one kill leaves would add up.
-    let mut installation = None;
-    let mut server = Some(server);
     for _ in 0..2 {
-        let running = match server.take() {
-            Some(server) => server,
-            None => Server::start_on(installation.take().unwrap()).await,
-        };
-        let mut events = Events::publish(&running.client, &tool, "spins_at_import", "minor").await;
+        let mut events = Events::publish(&server.client, &tool, "spins_at_import", "minor").await;
         events.until_started("import").await;
-        let during = running.installation.lasting_files();
+        let during = server.installation.lasting_files();
         assert!(during.iter().any(|file| file.ends_with("src/spins_at_import.py")), "the build has its own copy");
-        installation = Some(running.kill());
+        server = Server::start_on(server.kill()).await;
     }
-    let server = Server::start_on(installation.unwrap()).await;
 
     let client = &server.client;
     let left: Vec<_> = server.installation.lasting_files().difference(&before).cloned().collect();
