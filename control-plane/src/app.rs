@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Tokens;
 use crate::config::Config;
+use crate::domain::builds;
 use crate::domain::claims::Claims;
 use crate::domain::loaded::LoadedTools;
 use crate::git::{self, Repositories};
@@ -40,6 +41,8 @@ pub struct App {
     pub claims: Claims,
     /// How many builds may start now.
     pub builds: Semaphore,
+    /// How many builds may come: those that run, and those that wait.
+    pub build_places: Semaphore,
     /// What Prometheus scrapes.
     pub metrics: Metrics,
     snapshotter: OnceLock<Snapshotter>,
@@ -50,6 +53,7 @@ impl App {
     pub fn open(config: Config) -> Result<Arc<Self>> {
         let data = &config.data;
         let store = Store::open(data, store::Options { reserve_free_bytes: config.store.reserve_mib << 20 })?;
+        builds::clear_stages(data)?;
         let git_limits = git::Limits {
             max_pack_bytes: config.git.max_pack_mib << 20,
             command_timeout: std::time::Duration::from_secs(config.git.command_timeout_s),
@@ -68,6 +72,9 @@ impl App {
             loaded: LoadedTools::new(config.invoke.loaded_tools),
             claims: Claims::default(),
             builds: Semaphore::new(config.build.concurrent),
+            build_places: Semaphore::new(
+                config.build.concurrent.saturating_add(config.build.waiting).min(Semaphore::MAX_PERMITS),
+            ),
             metrics: Metrics::new()?,
             snapshotter: OnceLock::new(),
             store,

@@ -23,6 +23,7 @@ pub struct Config {
     pub store: Store,
     pub http: Http,
     pub git: Git,
+    pub tool: Tool,
     pub build: Build,
     pub invoke: Invoke,
     pub auth: Auth,
@@ -51,8 +52,25 @@ table! {
     Git { max_pack_mib: u64, command_timeout_s: u64 }
 }
 table! {
+    /// `[tool]`
+    Tool {
+        max_description_kib: usize,
+        max_tag_length: usize,
+        max_variables: usize,
+        max_variable_kib: usize,
+        max_active_versions: usize,
+    }
+}
+table! {
     /// `[build]`
-    Build { max_files: u64, max_project_mib: u64, wall_clock_s: u64, memory_mib: usize, concurrent: usize }
+    Build {
+        max_files: u64,
+        max_project_mib: u64,
+        wall_clock_s: u64,
+        memory_mib: usize,
+        concurrent: usize,
+        waiting: usize,
+    }
 }
 table! {
     /// `[invoke]`

@@ -91,7 +91,7 @@ fn prepare(shared: &Shared, sha256: &str, read: impl FnOnce() -> std::io::Result
     let built = read().map_err(|source| Error::internal("read the built tool", source))?;
     let artifact = Artifact::parse(built)?;
     fs_err::create_dir_all(&tools).map_err(fault)?;
-    let work = tempfile::Builder::new().prefix("tool-").tempdir_in(&tools).map_err(fault)?;
+    let work = shared.work.folder().map_err(fault)?;
     let machine_code = shared
         .engine
         .precompile_component(&artifact.bytes)

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sdk::sandbox::{self, Host, Ticker};
+use sdk::work::Work;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Host>,
     pub(crate) slots: Semaphore,
+    /// Where tools are unpacked and compiled before they have their place in the cache.
+    pub(crate) work: Work,
     pub(crate) options: Options,
 }
 
@@ -55,7 +58,8 @@ impl Runtime {
         Ticker::start(&engine).map_err(|source| Error::internal("start the clock", source))?;
         let linker = sandbox::linker(&engine).map_err(fault)?;
         let slots = Semaphore::new(options.max_concurrent as usize);
-        Ok(Self { shared: Arc::new(Shared { engine, linker, slots, options }) })
+        let work = Work::open(&options.cache).map_err(|source| Error::internal("open the cache", source))?;
+        Ok(Self { shared: Arc::new(Shared { engine, linker, slots, work, options }) })
     }
 
     /// Loads a built tool by the SHA-256 of its bytes, which are read only where the cache does not have it: then it is

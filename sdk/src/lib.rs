@@ -6,7 +6,8 @@
 //!    is measured and written as a component of its own. This happens at each publish.
 //!
 //! The modules in reading order: [`project`] (what an author wrote), [`base`], [`snapshot`], [`artifact`] (what comes
-//! out), [`sandbox`] (the limits that both snapshots and the runtime's invocations run under), [`scaffold`], [`error`].
+//! out), [`sandbox`] (the limits that both snapshots and the runtime's invocations run under), [`work`] (folders for
+//! what is not finished), [`scaffold`], [`error`].
 //!
 //! No code of a project ever runs outside the sandbox.
 //!
@@ -33,5 +34,6 @@ mod reset;
 pub mod sandbox;
 pub mod scaffold;
 pub mod snapshot;
+pub mod work;
 
 pub use error::{Error, Problem};

@@ -18,18 +18,21 @@ use crate::error::{Error, Problem};
 use crate::project::{MANIFEST, Project};
 use crate::reset;
 use crate::sandbox::{self, Access, Host, Limits, Logs, Mount, OutOfTime, Ticker, ToolPre};
+use crate::work::Work;
 
 /// Builds tools. Opened once and kept: it holds the base as machine code.
 pub struct Snapshotter {
     base: Base,
     loader: Loader,
+    work: Work,
 }
 
 impl Snapshotter {
     /// Opens the base for building.
     pub fn new(base: Base) -> Result<Self, Error> {
         let loader = Loader::open(&base.instrumented())?;
-        Ok(Self { base, loader })
+        let work = Work::open(base.cache()).map_err(|source| Error::internal("make a folder", source))?;
+        Ok(Self { base, loader, work })
     }
 
     /// The base that tools are built on.
@@ -42,7 +45,7 @@ impl Snapshotter {
     /// It blocks for about a second, and must not be called on a thread of an async executor.
     pub fn build(&self, project: &Project, limits: &Limits) -> Result<Artifact, Error> {
         let files = artifact::pack(&project.folder)?;
-        let stage = tempfile::tempdir().map_err(|source| Error::internal("make a folder", source))?;
+        let stage = self.work.folder().map_err(|source| Error::internal("make a folder", source))?;
         artifact::unpack(&files, stage.path()).map_err(|source| Error::internal("stage the project", source))?;
         let mounts = [
             Mount { host: self.base.python(), guest: "/python", access: Access::Read },

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::error::{Error, InvalidField};
@@ -39,10 +40,11 @@ pub struct InvalidRequest {
 /// What handlers give.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let error = self.0;
-        let status = match &error {
+impl ApiError {
+    /// The status, and what an answer's body says.
+    pub fn described(&self) -> (StatusCode, Value) {
+        let error = &self.0;
+        let status = match error {
             Error::BadRequest(_) => StatusCode::BAD_REQUEST,
             Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Error::Forbidden { .. } => StatusCode::FORBIDDEN,
@@ -53,12 +55,23 @@ impl IntoResponse for ApiError {
             Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let mut response = match &error {
-            Error::Invalid(fields) => (status, Json(InvalidRequest { detail: fields.clone() })).into_response(),
-            error => (status, Json(Problem { detail: error.to_string() })).into_response(),
+        if let Error::Internal(source) = error {
+            tracing::error!(error = format!("{source:#}"), "Could not carry out a request");
+        }
+        let body = match error {
+            Error::Invalid(fields) => json!(InvalidRequest { detail: fields.clone() }),
+            error => json!(Problem { detail: error.to_string() }),
         };
+        (status, body)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, body) = self.described();
+        let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
-        match &error {
+        match &self.0 {
             // Git asks for a password only where it sees the word Basic.
             Error::Unauthenticated(_) => {
                 headers.insert(
@@ -72,7 +85,6 @@ impl IntoResponse for ApiError {
             Error::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
-            Error::Internal(source) => tracing::error!(error = format!("{source:#}"), "Could not carry out a request"),
             _ => {}
         }
         response

@@ -40,7 +40,7 @@ pub struct InvokeVersion {
 /// One input of a tool.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Input {
+pub(super) struct Input {
     /// They have to conform to the version's `input_schema`.
     #[schema(value_type = Object, examples(json!({"name": "Ada"})))]
     input_parameters: serde_json::Map<String, Value>,
@@ -125,9 +125,15 @@ impl From<InvocationStatus> for Status {
     }
 }
 
+impl InvocationResult {
+    pub(super) fn new(status: InvocationStatus, duration_ms: f64) -> Self {
+        Self { status: status.into(), duration_ms }
+    }
+}
+
 impl From<Invocation> for InvocationResult {
     fn from(invocation: Invocation) -> Self {
-        Self { status: invocation.invocation_status.into(), duration_ms: invocation.duration_ms }
+        Self::new(invocation.invocation_status, invocation.duration_ms)
     }
 }
 
@@ -135,7 +141,7 @@ impl From<Invocation> for InvocationResult {
 #[derive(Serialize, ToSchema)]
 pub struct InvocationResults {
     /// One for each input, in order.
-    invocation_results: Vec<InvocationResult>,
+    pub(super) invocation_results: Vec<InvocationResult>,
 }
 
 /// Invoke a version.
@@ -166,17 +172,21 @@ pub async fn invoke(
     VersionPath(version): VersionPath,
     Json(body): Json<InvokeVersion>,
 ) -> Result<(AppendHeaders<[(&'static str, String); 1]>, axum::Json<InvocationResults>)> {
-    if body.inputs.is_empty() || body.inputs.len() > MAX_INPUTS {
-        let message = format!("there must be from 1 to {MAX_INPUTS} inputs");
-        return Err(Error::invalid(&["body", "inputs"], "too_long", message).into());
-    }
-    let inputs = body.inputs.into_iter().enumerate().map(|(index, input)| input.checked(index));
-    let inputs = inputs.collect::<Result<Vec<_>, Error>>()?;
+    let inputs = checked_inputs(body.inputs)?;
     let request = domain::Invoke { version, inputs, source: body.invocation_source };
     let invoked = app.invoke(&caller, id, request).await?;
     let invocation_results = invoked.invocations.into_iter().map(InvocationResult::from).collect();
     let header = AppendHeaders([("x-tool-version", invoked.version.to_string())]);
     Ok((header, axum::Json(InvocationResults { invocation_results })))
+}
+
+/// The inputs, where there are as many as there may be and each is as it has to be.
+pub(super) fn checked_inputs(inputs: Vec<Input>) -> Result<Vec<domain::Input>, Error> {
+    if inputs.is_empty() || inputs.len() > MAX_INPUTS {
+        let message = format!("there must be from 1 to {MAX_INPUTS} inputs");
+        return Err(Error::invalid(&["body", "inputs"], "too_long", message));
+    }
+    inputs.into_iter().enumerate().map(|(index, input)| input.checked(index)).collect()
 }
 
 impl Input {

@@ -10,7 +10,9 @@ mod openapi;
 mod ops;
 mod page;
 mod parameters;
+mod publish_events;
 mod sign_in;
+mod tool_test;
 mod tools;
 mod versions;
 
@@ -39,8 +41,11 @@ fn routes() -> OpenApiRouter<Arc<App>> {
     let organization = OpenApiRouter::new()
         .routes(routes!(sign_in::create))
         .routes(routes!(tools::create, tools::list))
-        // The same without the slash at the end, which many clients leave out.
+        .routes(routes!(tool_test::run))
+        .routes(routes!(tools::change, tools::delete))
+        // The same with and without the slash at the end, which many clients leave out.
         .route("/v1/{organization}/tool", post(tools::create).get(tools::list))
+        .route("/v1/{organization}/tool/{tool_id}/", post(tools::change).delete(tools::delete))
         .routes(routes!(tools::change_variables))
         .routes(routes!(versions::publish, versions::list))
         .routes(routes!(versions::deprecate))

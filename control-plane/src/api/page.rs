@@ -40,6 +40,23 @@ impl Query {
             .collect()
     }
 
+    /// The same, where no value may stand twice.
+    pub fn unique<T: PartialEq, E: std::fmt::Display>(
+        &self,
+        key: &str,
+        parse: impl Fn(&str) -> std::result::Result<T, E>,
+    ) -> Result<Vec<T>> {
+        let values = self.parsed(key, parse)?;
+        let repeated = (1..values.len()).find(|index| values[..*index].contains(&values[*index]));
+        match repeated {
+            None => Ok(values),
+            Some(index) => {
+                let message = format!("this {key} was named before: name each once");
+                Err(Error::invalid(&["query", key, &index.to_string()], "unique", message))
+            }
+        }
+    }
+
     /// A key that may stand once.
     pub fn one(&self, key: &str) -> Option<&str> {
         self.many(key).last().copied()
@@ -107,7 +124,7 @@ impl Page {
 
     /// The token of the next page.
     pub fn next_token(self, has_more: bool) -> Option<usize> {
-        has_more.then_some(self.skip + self.limit)
+        has_more.then(|| self.skip + self.limit)
     }
 
     /// Whether this is the first page.

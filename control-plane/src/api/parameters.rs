@@ -5,6 +5,8 @@ use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFo
 use utoipa::openapi::{RefOr, Required, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::model::EnvVarName;
+
 /// An exact version, or a constraint as Python's version specifiers have it (PEP 440).
 pub struct VersionConstraint;
 
@@ -72,6 +74,14 @@ pub fn one(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> P
 pub fn many(name: &str, description: &str, entry: impl Into<RefOr<Schema>>) -> Parameter {
     let schema = ArrayBuilder::new().items(entry.into());
     query(name).description(Some(description)).schema(Some(schema)).explode(Some(true)).build()
+}
+
+/// The values of a tool's variables, by name.
+pub fn variable_values() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .property_names(Some(Schema::from(EnvVarName::schema())))
+        .additional_properties(Some(Schema::from(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Password))))))
+        .default(Some(serde_json::json!({})))
 }
 
 /// Any text.

@@ -1,4 +1,4 @@
-//! `/tool/`: create and list tools, change their variables.
+//! `/tool/`: create, list, change and delete tools, change their variables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::page::Query;
 use super::parameters;
 use crate::app::App;
 use crate::auth::permission;
-use crate::domain::tools::{NewTool, TagFilter, ToolFilter};
+use crate::domain::tools::{NewTool, TagFilter, ToolChanges, ToolFilter};
 use crate::domain::variables::VariableChanges;
 use crate::model::{self, EnvVarName, ToolId, ToolName};
 use crate::store::Order;
@@ -52,6 +52,11 @@ fn tags_schema() -> ObjectBuilder {
         .max_properties(Some(20))
         .default(Some(json!({})))
         .examples([json!({"team": "forecasts", "beta": null})])
+}
+
+/// Tags as a change has them.
+fn changed_tags_schema() -> ObjectBuilder {
+    tags_schema().schema_type(SchemaType::from_iter([Type::Object, Type::Null])).default(None)
 }
 
 /// What was made.
@@ -147,7 +152,7 @@ pub async fn list(
         _ => None,
     })?;
     let filter = ToolFilter {
-        ids: query.parsed("id", ToolId::parse)?,
+        ids: query.unique("id", ToolId::parse)?,
         deprecated: query.flag("deprecated")?,
         tags: query.parsed("tag", tag_filter)?,
     };
@@ -162,6 +167,67 @@ pub async fn list(
         continuation_token: page.next_token(has_more),
         filter_values: page.is_first().then_some(ToolFilterValues { tags }),
     }))
+}
+
+/// Changes of a tool. What is null or left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeTool {
+    /// Not blank. White space around it is dropped.
+    #[serde(default)]
+    #[schema(pattern = "\\S")]
+    description: Option<String>,
+    /// All the tags that the tool is to have, at most 20.
+    #[serde(default)]
+    #[schema(schema_with = changed_tags_schema)]
+    tags: Option<BTreeMap<String, Option<String>>>,
+}
+
+/// Change a tool.
+#[utoipa::path(
+    post,
+    path = "/v1/{organization}/tool/{tool_id}",
+    operation_id = "change_tool",
+    tag = "tools",
+    params(("tool_id" = inline(ToolId), Path, description = "The tool.")),
+    request_body = ChangeTool,
+    responses(
+        (status = 204, description = "The tool is as it was asked for."),
+        (status = 404, description = "The tool does not exist, or is deprecated."),
+    ),
+    extensions(("x-permission" = json!(permission::MODIFY_TOOL))),
+)]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    ToolPath(id): ToolPath,
+    Json(body): Json<ChangeTool>,
+) -> Result<StatusCode> {
+    app.change_tool(&caller, id, ToolChanges { description: body.description, tags: body.tags }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Delete a tool: it and all its versions are deprecated, and its name is free again.
+#[utoipa::path(
+    delete,
+    path = "/v1/{organization}/tool/{tool_id}",
+    operation_id = "delete_tool",
+    tag = "tools",
+    params(("tool_id" = inline(ToolId), Path, description = "The tool.")),
+    responses(
+        (status = 204, description = "The tool and all its versions are deprecated."),
+        (status = 404, description = "The tool does not exist, or is deprecated."),
+        (status = 409, description = "Another publish or delete of the tool is running."),
+    ),
+    extensions(("x-permission" = json!(permission::DELETE_TOOL))),
+)]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    ToolPath(id): ToolPath,
+) -> Result<StatusCode> {
+    app.delete_tool(&caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Changes of a tool's variables.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -14,6 +15,7 @@ use super::error::Result;
 use super::extract::{Authenticated, Json, ToolPath, VersionsPath};
 use super::page::Query;
 use super::parameters::{self, VersionConstraint};
+use super::publish_events;
 use crate::app::App;
 use crate::auth::permission;
 use crate::domain::publish::Publish;
@@ -32,18 +34,21 @@ const MAX_LIMIT: usize = 50;
 #[serde(deny_unknown_fields)]
 pub struct PublishVersion {
     /// The project's folder within the repository.
-    #[schema(pattern = "^[-\\w\\d_/]+$", examples("tools/weather_report"))]
+    #[schema(pattern = "^[-\\w\\d_/]+$", max_length = 1024, examples("tools/weather_report"))]
     project_path: String,
     bump_type: Bump,
     /// The branch whose tip is published.
     #[serde(default = "main_branch")]
-    #[schema(default = main_branch)]
+    #[schema(default = main_branch, min_length = 1, max_length = 1024)]
     commit_branch: String,
 }
 
 fn main_branch() -> String {
     "main".to_owned()
 }
+
+/// The longest folder's path, and the longest branch's name, in bytes: no file system takes longer ones.
+const MAX_PLACE_BYTES: usize = 1024;
 
 /// What was published.
 #[derive(Serialize, ToSchema)]
@@ -55,7 +60,8 @@ pub struct PublishedVersion {
 
 /// Publish a version.
 ///
-/// It can be invoked the moment this answers. The first version is published as `major` and is 1.0.0.
+/// It can be invoked the moment this answers. The first version is published as `major` and is 1.0.0. Who sends
+/// `Accept: text/event-stream` is told the steps as they happen and at the end the result, as events.
 #[utoipa::path(
     post,
     path = "/v1/{organization}/tool/{tool_id}/version",
@@ -64,6 +70,8 @@ pub struct PublishedVersion {
     params(("tool_id" = inline(ToolId), Path, description = "The tool.")),
     request_body = PublishVersion,
     responses(
+        (status = 200, description = "The steps, and at the end `result` or `error`.", body = String,
+            content_type = "text/event-stream"),
         (status = 201, description = "The version is published.", body = PublishedVersion),
         (status = 400, description = "The commit is an ancestor of the one that was published last, a required \
                                       variable is missing or of another secrecy, the first version is not `major`, \
@@ -77,17 +85,40 @@ pub async fn publish(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     ToolPath(id): ToolPath,
+    headers: HeaderMap,
     Json(body): Json<PublishVersion>,
-) -> Result<(StatusCode, axum::Json<PublishedVersion>)> {
-    // The contract's `^[-\w\d_/]+$`.
-    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '/');
-    if body.project_path.is_empty() || !body.project_path.chars().all(fits) {
-        let message = "project_path is a folder of the repository, made of letters, digits, -, _ and /";
-        return Err(Error::invalid(&["body", "project_path"], "string_pattern_mismatch", message).into());
-    }
+) -> Result<Response> {
+    check_project_path(&body.project_path)?;
+    check_commit_branch(&body.commit_branch)?;
     let request = Publish { project_path: body.project_path, bump: body.bump_type, commit_branch: body.commit_branch };
-    let version = app.publish(&caller, id, request).await?;
-    Ok((StatusCode::CREATED, axum::Json(PublishedVersion { new_version: version.to_string() })))
+    let publishing = app.publish(&caller, id, request)?;
+    if publish_events::wanted(&headers) {
+        return Ok(publish_events::stream(publishing));
+    }
+    let new_version = publishing.ended().await?.to_string();
+    Ok((StatusCode::CREATED, axum::Json(PublishedVersion { new_version })).into_response())
+}
+
+/// The contract's `^[-\w\d_/]+$`.
+pub(super) fn check_project_path(text: &str) -> Result<(), Error> {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '/');
+    if text.is_empty() || text.len() > MAX_PLACE_BYTES || !text.chars().all(fits) {
+        let message = format!(
+            "project_path is a folder of the repository, made of letters, digits, -, _ and /, of at most \
+             {MAX_PLACE_BYTES} bytes"
+        );
+        return Err(Error::invalid(&["body", "project_path"], "string_pattern_mismatch", message));
+    }
+    Ok(())
+}
+
+/// What no branch is called is for the repository to say, which answers 404.
+pub(super) fn check_commit_branch(text: &str) -> Result<(), Error> {
+    if text.is_empty() || text.len() > MAX_PLACE_BYTES {
+        let message = format!("commit_branch is the name of a branch, of at most {MAX_PLACE_BYTES} bytes");
+        return Err(Error::invalid(&["body", "commit_branch"], "string_pattern_mismatch", message));
+    }
+    Ok(())
 }
 
 /// A page of versions.
@@ -139,7 +170,7 @@ impl IntoParams for VersionQuery {
         (status = 200, description = "The versions.", body = ToolVersionList),
         (status = 404, description = "The tool does not exist."),
     ),
-    extensions(("x-permission" = json!(permission::INVOKE_TOOL))),
+    extensions(("x-permission" = json!([permission::INVOKE_TOOL, permission::MODIFY_TOOL, permission::DELETE_TOOL]))),
 )]
 pub async fn list(
     State(app): State<Arc<App>>,

@@ -1,5 +1,6 @@
 //! A commit's project becomes a component. Equal inputs are built once.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
+use crate::domain::steps::{Step, Steps};
 use crate::error::{Error, Result};
 use crate::git::{CommitId, ExportLimits, Repository, TreeId};
 use crate::model::OrgId;
@@ -18,6 +20,9 @@ use crate::store::Build;
 
 /// The largest manifest, in bytes, the same that the local program reads.
 const MANIFEST_BYTES: u64 = 256 << 10;
+
+/// The steps that a known build saves.
+const BUILDING: [Step; 5] = [Step::Queue, Step::Prepare, Step::Export, Step::Import, Step::Store];
 
 /// What a publish is made of: a folder of a commit.
 #[derive(Debug, Clone)]
@@ -40,38 +45,73 @@ impl App {
     }
 
     /// Builds a source, or finds what was built of the same inputs before. Answers the build's key, too.
-    pub(crate) async fn build(self: &Arc<Self>, org: &OrgId, source: &Source) -> Result<(String, Build)> {
+    pub(crate) async fn build(
+        self: &Arc<Self>,
+        org: &OrgId,
+        source: &Source,
+        steps: &Steps,
+    ) -> Result<(String, Build)> {
         let mut hash = Sha256::new();
         hash.update(base::key());
         hash.update(source.tree.as_str());
         let key = hex::encode(hash.finalize());
         if let Some(build) = self.store.get_build(org, &key)? {
+            steps.skip(&BUILDING);
             return Ok((key, build));
         }
-        let _turn = self.builds.acquire().await.context("failed to wait for a build's turn")?;
-        let (app, org_id, source) = (Arc::clone(self), org.clone(), source.clone());
-        let built = tokio::task::spawn_blocking(move || app.build_blocking(&org_id, &source));
+        let turn = async {
+            let crowded = "as many builds as may wait are waiting: try again in a minute";
+            let place = self.build_places.try_acquire().map_err(|_| Error::Unavailable(crowded.to_owned()))?;
+            Ok((place, self.builds.acquire().await.context("failed to wait for a build's turn")?))
+        };
+        let _turn = steps.take(Step::Queue, turn).await?;
+        // Whoever had the turn before may have built the same.
+        if let Some(build) = self.store.get_build(org, &key)? {
+            steps.skip(&BUILDING[1..]);
+            return Ok((key, build));
+        }
+        let (app, org_id, source, steps) = (Arc::clone(self), org.clone(), source.clone(), steps.clone());
+        let built = tokio::task::spawn_blocking(move || app.build_blocking(&org_id, &source, &steps));
         let build = built.await.context("failed to build the tool")??;
         self.store.put_build(org, &key, &build).await?;
         Ok((key, build))
     }
 
-    fn build_blocking(&self, org: &OrgId, source: &Source) -> Result<Build> {
+    fn build_blocking(&self, org: &OrgId, source: &Source, steps: &Steps) -> Result<Build> {
         let settings = &self.config.build;
-        let stage = tempfile::tempdir().map_err(|error| Error::internal(error, "make a folder"))?;
+        let snapshotter = steps.take_blocking(Step::Prepare, || Ok(self.snapshotter()?))?;
+        let stage = tempfile::tempdir_in(stages(&self.config.data));
+        let stage = stage.map_err(|error| Error::internal(error, "make a folder"))?;
         let limits = ExportLimits { max_files: settings.max_files, max_bytes: settings.max_project_mib << 20 };
-        self.repositories.repository(org).export(&source.tree, stage.path(), limits)?;
+        let repository = self.repositories.repository(org);
+        steps.take_blocking(Step::Export, || repository.export(&source.tree, stage.path(), limits))?;
         let project = Project { folder: stage.path().to_owned(), manifest: source.manifest.clone() };
         let limits = Limits {
             wall_clock: Duration::from_secs(settings.wall_clock_s),
             memory_bytes: settings.memory_mib << 20,
             ..Limits::for_build()
         };
-        let artifact = self.snapshotter()?.build(&project, &limits).map_err(refused)?;
-        let component_sha256 = self.store.blobs().put(&artifact.bytes)?;
+        let import = || snapshotter.build(&project, &limits).map_err(refused);
+        let artifact = steps.take_blocking(Step::Import, import)?;
+        let component_sha256 = steps.take_blocking(Step::Store, || self.store.blobs().put(&artifact.bytes))?;
         let description = serde_json::to_value(&artifact.label.description).context("failed to write a description")?;
         Ok(Build { component_sha256, component_size_bytes: artifact.bytes.len() as u64, description })
     }
+}
+
+/// Removes what builds of a killed process left. No build may run.
+pub(crate) fn clear_stages(data: &Path) -> std::io::Result<()> {
+    let stages = stages(data);
+    match fs_err::remove_dir_all(&stages) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => fs_err::create_dir_all(&stages),
+    }
+}
+
+/// Where builds put projects for as long as they take: in the data folder, which belongs to one process, so that the
+/// next one knows that what is there is nobody's.
+fn stages(data: &Path) -> PathBuf {
+    data.join("stages")
 }
 
 /// The input schema that a build describes.

@@ -97,7 +97,7 @@ impl App {
         Ok(Invoked { version: version.version, invocations })
     }
 
-    async fn run_once(
+    pub(crate) async fn run_once(
         self: Arc<Self>,
         loaded: LoadedTool,
         variables: Arc<OpenVariables>,
@@ -156,7 +156,7 @@ impl App {
 }
 
 /// Nothing runs unless every input conforms.
-fn check_inputs(loaded: &LoadedTool, inputs: &[Input]) -> Result<()> {
+pub(crate) fn check_inputs(loaded: &LoadedTool, inputs: &[Input]) -> Result<()> {
     let mut problems = Vec::new();
     for (index, input) in inputs.iter().enumerate() {
         match loaded.check_input(&input.parameters) {
@@ -172,7 +172,7 @@ fn check_inputs(loaded: &LoadedTool, inputs: &[Input]) -> Result<()> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Error::BadRequest(format!("the input does not conform to the version's input_schema: {}", problems.join("; "))))
+    Err(Error::BadRequest(format!("the input does not conform to the tool's input_schema: {}", problems.join("; "))))
 }
 
 fn default_source(caller: &Caller, mode: Mode) -> InvocationSource {
@@ -199,23 +199,32 @@ fn record(
     (id, created_at, inputs): (InvocationId, Timestamp, Value),
     report: Report,
 ) -> Invocation {
-    let invocation_status = match report.outcome {
-        Outcome::Returned { output } => InvocationStatus::Succeeded { output },
-        Outcome::Failed(Failure { exception_type, message, stack_trace }) => {
-            InvocationStatus::Failed { exception_message: message, exception_type, exception_stack_trace: stack_trace }
-        }
-    };
+    let duration_ms = duration_ms(&report);
     Invocation {
         id,
         org_id: tool.org_id.clone(),
         created_at,
-        invocation_status,
+        invocation_status: status_of(report.outcome),
         invocation_source,
-        // Microseconds are what the clock is good for.
-        duration_ms: (report.duration.as_secs_f64() * 1e6).round() / 1e3,
+        duration_ms,
         tool_id: tool.id,
         tool_version: version.version,
         inputs,
         logs: report.logs,
     }
+}
+
+/// What came of a run, as it goes on record.
+pub(crate) fn status_of(outcome: Outcome) -> InvocationStatus {
+    match outcome {
+        Outcome::Returned { output } => InvocationStatus::Succeeded { output },
+        Outcome::Failed(Failure { exception_type, message, stack_trace }) => {
+            InvocationStatus::Failed { exception_message: message, exception_type, exception_stack_trace: stack_trace }
+        }
+    }
+}
+
+/// How long a run took. Microseconds are what the clock is good for.
+pub(crate) fn duration_ms(report: &Report) -> f64 {
+    (report.duration.as_secs_f64() * 1e6).round() / 1e3
 }

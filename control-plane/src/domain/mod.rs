@@ -11,6 +11,8 @@ pub mod publish;
 pub mod resolve;
 pub mod scrub;
 pub mod search;
+pub mod steps;
+pub mod tool_test;
 pub mod tools;
 pub mod variables;
 pub mod versions;

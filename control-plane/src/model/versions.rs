@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{EnvVarName, Invalid, OrgId, ToolId, UserRef, VersionId};
+use super::{EnvVarName, Invalid, OrgId, Tool, ToolId, UserRef, VersionId};
 
 /// `major.minor.patch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -39,6 +39,10 @@ impl Version {
     /// Parses `major.minor.patch`, no more and no less.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let invalid = || Invalid(format!("version `{text}` must be major.minor.patch, such as 1.4.2"));
+        // A number's own parser would take a sign.
+        if !text.bytes().all(|c| c.is_ascii_digit() || c == b'.') {
+            return Err(invalid());
+        }
         let numbers: Vec<u64> = text.split('.').map(str::parse).collect::<Result<_, _>>().map_err(|_| invalid())?;
         let [major, minor, patch] = numbers[..] else { return Err(invalid()) };
         Ok(Self { major, minor, patch })
@@ -101,4 +105,16 @@ pub struct ToolVersion {
     pub updated_by: UserRef,
     /// A deprecated version never takes part in resolution.
     pub deprecated: bool,
+}
+
+impl ToolVersion {
+    /// A variable that the version requires and the tool does not have, or has with another secrecy.
+    pub fn missing_variable(&self, tool: &Tool) -> Option<&EnvVarName> {
+        let plain = self.required_envvars.iter().map(|name| (name, false));
+        let secret = self.required_secret_envvars.iter().map(|name| (name, true));
+        let is_missing = |name: &EnvVarName, must_be_secret: bool| {
+            tool.envvars.get(name).is_none_or(|variable| variable.is_secret != must_be_secret)
+        };
+        plain.chain(secret).find(|(name, must_be_secret)| is_missing(name, *must_be_secret)).map(|(name, _)| name)
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::{Options, Store};
-use crate::model::{OrgId, Tool, ToolId, ToolName, UserId, UserRef};
+use crate::model::{OrgId, Tool, ToolId, ToolName, ToolVersion, UserId, UserRef, Version, VersionId};
 
 /// A store that writes whatever the disk holds.
 pub(super) const OPTIONS: Options = Options { reserve_free_bytes: 0 };
@@ -40,5 +40,30 @@ pub(super) fn tool(name: &str) -> Tool {
         envvars: BTreeMap::new(),
         creator: someone(),
         updated_by: someone(),
+    }
+}
+
+pub(super) fn version(tool_id: ToolId, text: &str) -> ToolVersion {
+    ToolVersion {
+        id: VersionId::new(),
+        org_id: acme(),
+        created_at: Timestamp::UNIX_EPOCH,
+        updated_at: Timestamp::UNIX_EPOCH,
+        tool_id,
+        version: Version::parse(text).unwrap(),
+        required_envvars: Vec::new(),
+        required_secret_envvars: Vec::new(),
+        // Large, as real ones may be.
+        input_schema: serde_json::json!({"description": "long ".repeat(2000)}),
+        tool_commit_hash: "c0".repeat(20),
+        tree_hash: "7e".repeat(20),
+        project_directory: "weather".to_owned(),
+        build_key: "b0".repeat(32),
+        component_sha256: "5a".repeat(32),
+        component_size_bytes: 19_600_000,
+        build_number: 1,
+        creator: someone(),
+        updated_by: someone(),
+        deprecated: false,
     }
 }

@@ -23,12 +23,17 @@ impl Author {
     /// Copies tool projects into the working copy, commits, and pushes to `main`. Answers the commit, which is a new
     /// one even when the files are the same as before.
     pub fn push(&self, projects: &[&str]) -> String {
+        self.push_to("main", projects)
+    }
+
+    /// The same, from the branch that is checked out to one of the server's.
+    pub fn push_to(&self, branch: &str, projects: &[&str]) -> String {
         for project in projects {
             copy_folder(&programs::tool(project), &self.folder.join(project));
         }
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", "change"]);
-        self.git(&["push", "--quiet", "origin", "main"]);
+        self.git(&["push", "--quiet", "origin", &format!("HEAD:refs/heads/{branch}")]);
         self.git(&["rev-parse", "HEAD"])
     }
 

@@ -88,6 +88,10 @@ impl Client {
         answer(self.anonymous(Method::POST, path).bearer_auth(&self.token).json(&body)).await
     }
 
+    pub async fn delete(&self, path: &str) -> Answer {
+        answer(self.anonymous(Method::DELETE, path).bearer_auth(&self.token)).await
+    }
+
     /// A page outside of `/v1`: its status and text.
     pub async fn page(&self, path: &str) -> (u16, String) {
         let answer = self.http.get(format!("{}{path}", self.server)).send().await.unwrap();
@@ -98,6 +102,12 @@ impl Client {
     pub async fn create_tool(&self, name: &str) -> String {
         let body = json!({"name": name, "description": format!("The tool {name}."), "tags": {}});
         self.post("tool/", body).await.expect(201)["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The tools that a query finds, such as `deprecated=true&tag=team:core`.
+    pub async fn tools(&self, query: &str) -> Vec<Value> {
+        let found = self.get(&format!("tool/?limit=20&{query}")).await.expect(200);
+        found["tools"].as_array().unwrap().clone()
     }
 
     pub async fn set_envvars(&self, tool: &str, changes: Value) -> Answer {
