@@ -1,5 +1,6 @@
 //! HTTP to domain calls and back: the only place that knows HTTP. The whole surface is [`router`].
 
+mod api_keys;
 mod error;
 mod extract;
 mod git;
@@ -8,8 +9,10 @@ mod invoke;
 mod middleware;
 mod ops;
 mod page;
+mod roles;
 mod sign_in;
 mod tools;
+mod users;
 mod versions;
 
 use std::future::Future;
@@ -31,6 +34,19 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/tool/git/{*git_path}", get(git::get).post(git::post))
         .layer(RequestDecompressionLayer::new());
 
+    // What administrators of an organization call.
+    let access = Router::new()
+        .route("/user/", post(users::create).get(users::list))
+        .route("/user", post(users::create).get(users::list))
+        .route("/user/{user_id}", get(users::get).post(users::update).delete(users::delete))
+        .route("/role/", post(roles::create).get(roles::list))
+        .route("/role", post(roles::create).get(roles::list))
+        .route("/role/{role_name}", get(roles::get).post(roles::replace).delete(roles::delete))
+        .route("/organization/api_key/", post(api_keys::create).get(api_keys::list))
+        .route("/organization/api_key", post(api_keys::create).get(api_keys::list))
+        .route("/organization/api_key/{api_key_id}/", delete(api_keys::delete))
+        .route("/organization/api_key/{api_key_id}", delete(api_keys::delete));
+
     // What conversations, simulations and authors' programs call.
     let organization = Router::new()
         .route("/user/signin_with_api_key", post(sign_in::create))
@@ -43,7 +59,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/tool/invocation", get(invocations::list))
         .route("/tool/invocation/search", get(invocations::search))
         .route("/tool/invocation/{invocation_id}", get(invocations::get))
-        .merge(git);
+        .merge(git)
+        .merge(access);
 
     // What operators call.
     let operations = Router::new()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::app::App;
-use crate::auth::{Attributes, Caller, attributes_of, permission};
+use crate::auth::{Caller, attributes, attributes_of, permission};
 use crate::error::{Error, Result};
 use crate::model::{Tool, ToolId, ToolName};
 
@@ -46,7 +46,8 @@ impl App {
     /// Makes a tool.
     pub async fn create_tool(&self, caller: &Caller, new: NewTool) -> Result<ToolId> {
         let id = ToolId::new();
-        caller.require(permission::CREATE_TOOL, &Attributes::from([("Tool:Name".to_owned(), new.name.to_string())]))?;
+        // A tool that a grant denies by its name or tags cannot come into being either.
+        caller.require(permission::CREATE_TOOL, &attributes(id, &new.name, &new.tags))?;
         if new.name.as_str().len() > ToolName::MAX_LENGTH {
             let limit = ToolName::MAX_LENGTH;
             return Err(Error::BadRequest(format!("the tool's name is longer than {limit} characters: shorten it")));
