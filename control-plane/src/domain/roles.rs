@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::auth::{Attributes, Caller, grants, permission};
-use crate::error::{Error, InvalidField, Result};
+use crate::error::{Error, Result};
 use crate::model::access::Condition;
 use crate::model::{Grant, OrgId, Role, RoleName};
 use crate::store::AccessChange;
@@ -89,36 +89,34 @@ impl App {
     /// Every grant has to name what there is: one that names nothing would grant nothing, or deny nothing.
     fn check_grants(&self, grants: &[Grant]) -> Result<()> {
         let limits = &self.config.access;
-        let mut problems = Vec::new();
-        let mut refuse = |place: &[&str], kind: &'static str, msg: String| {
-            let loc = ["body", "permission_grants"].iter().chain(place).map(ToString::to_string).collect();
-            problems.push(InvalidField { loc, msg, kind });
-        };
         if grants.len() > limits.max_grants {
-            refuse(&[], "too_long", format!("a role has at most {} grants", limits.max_grants));
+            let message = format!("a role has at most {} grants", limits.max_grants);
+            return Err(Error::invalid(&["body", "permission_grants"], "too_long", message));
         }
-        for (index, grant) in grants.iter().enumerate().take(limits.max_grants) {
+        for (index, grant) in grants.iter().enumerate() {
             let index = index.to_string();
             let name = &grant.permission_name;
             if !means_something(name) {
                 let message = format!("`{name}` is neither a permission, nor a family such as `Tool:*`, nor `*`");
-                refuse(&[&index, "permission_name"], "value_error", message);
+                let place = ["body", "permission_grants", &index, "permission_name"];
+                return Err(Error::invalid(&place, "value_error", message));
             }
+            let place = ["body", "permission_grants", &index, "conditions"];
             if grant.conditions.len() > limits.max_conditions {
                 let message = format!("a grant has at most {} conditions", limits.max_conditions);
-                refuse(&[&index, "conditions"], "too_long", message);
-            } else if !grant.conditions.is_empty() && name != "*" && !name.starts_with("Tool:") {
+                return Err(Error::invalid(&place, "too_long", message));
+            }
+            if !grant.conditions.is_empty() && name != "*" && !name.starts_with("Tool:") {
                 let message = format!("`{name}` has no attributes: only permissions of tools have conditions");
-                refuse(&[&index, "conditions"], "value_error", message);
-            } else {
-                for (attribute, condition) in &grant.conditions {
-                    if let Err(message) = check_condition(attribute, condition, limits.max_condition_values) {
-                        refuse(&[&index, "conditions", attribute], "value_error", message);
-                    }
-                }
+                return Err(Error::invalid(&place, "value_error", message));
+            }
+            for (attribute, condition) in &grant.conditions {
+                let checked = check_condition(attribute, condition, limits.max_condition_values);
+                checked
+                    .map_err(|message| Error::invalid(&[&place[..], &[attribute]].concat(), "value_error", message))?;
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(Error::Invalid(problems)) }
+        Ok(())
     }
 }
 
