@@ -47,8 +47,14 @@ pub struct KeySet {
     source: Source,
     limits: Limits,
     known: RwLock<Known>,
-    /// When the last fetch began. It is held while one is under way, so that there is one at a time.
-    attempted: Mutex<Option<Instant>>,
+    /// The last fetch. It is held while one is under way, so that there is one at a time.
+    last: Mutex<Option<Attempt>>,
+}
+
+#[derive(Clone, Copy)]
+struct Attempt {
+    began: Instant,
+    ended: Instant,
 }
 
 #[derive(Clone, Default)]
@@ -115,7 +121,7 @@ impl KeySet {
                 Known { keys: Arc::new(keys), since: Some(Instant::now()) }
             }
         };
-        Ok(Self { source, limits, known: RwLock::new(known), attempted: Mutex::default() })
+        Ok(Self { source, limits, known: RwLock::new(known), last: Mutex::default() })
     }
 
     /// What a token says that names the key of that id, if `decode` gives anything.
@@ -142,22 +148,22 @@ impl KeySet {
     }
 
     fn is_due(&self) -> bool {
-        self.attempted.try_lock().is_ok_and(|attempted| self.may_attempt(*attempted))
+        self.last.try_lock().is_ok_and(|last| self.may_fetch(*last))
     }
 
-    fn may_attempt(&self, last: Option<Instant>) -> bool {
-        last.is_none_or(|last| last.elapsed() >= self.limits.refetch_interval)
+    fn may_fetch(&self, last: Option<Attempt>) -> bool {
+        last.is_none_or(|last| last.began.elapsed() >= self.limits.refetch_interval)
     }
 
     async fn refresh(self: Arc<Self>) {
         let asked = Instant::now();
-        let mut attempted = self.attempted.lock().await;
-        // Who waited for another's fetch has what it wanted.
-        let is_answered = attempted.is_some_and(|attempt| attempt >= asked);
-        if is_answered || !self.may_attempt(*attempted) {
+        let mut last = self.last.lock().await;
+        // Who waited for another's fetch has had its share of waiting, whatever came of it.
+        let has_waited = last.is_some_and(|last| last.ended >= asked);
+        if has_waited || !self.may_fetch(*last) {
             return;
         }
-        *attempted = Some(Instant::now());
+        let began = Instant::now();
         match self.source.read(self.limits.max_bytes).await.and_then(|body| parse(&body)) {
             Ok(keys) => {
                 let known = Known { keys: Arc::new(keys), since: Some(Instant::now()) };
@@ -168,6 +174,7 @@ impl KeySet {
                 "Could not get the keys of a token issuer; those that are known stay in use"
             ),
         }
+        *last = Some(Attempt { began, ended: Instant::now() });
     }
 }
 
