@@ -8,7 +8,7 @@ use sdk::base::Base;
 use sdk::snapshot::Snapshotter;
 use tokio::sync::Semaphore;
 
-use crate::auth::Tokens;
+use crate::auth::tokens::Tokens;
 use crate::config::Config;
 use crate::domain::builds;
 use crate::domain::claims::Claims;
@@ -67,7 +67,7 @@ impl App {
             search: Search::open(&data.join("search"))?,
             vault: Vault::open(&data.join("keys/vault.key"))?,
             repositories: Repositories::open(data.join("repositories"), git_limits)?,
-            tokens: Tokens::open(&data.join("keys/token.key"), config.auth.token_lifetime_s)?,
+            tokens: Tokens::open(&config.auth, &data.join("keys/token.key"))?,
             runtime: Runtime::new(options)?,
             loaded: LoadedTools::new(config.invoke.loaded_tools),
             claims: Claims::default(),

@@ -8,6 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::model::OrgId;
+use crate::vault::SecretString;
+
 /// Every setting with its default and a comment.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
@@ -27,6 +30,7 @@ pub struct Config {
     pub build: Build,
     pub invoke: Invoke,
     pub auth: Auth,
+    pub access: Access,
 }
 
 macro_rules! table {
@@ -85,7 +89,50 @@ table! {
 }
 table! {
     /// `[auth]`
-    Auth { token_lifetime_s: i64 }
+    Auth {
+        token_lifetime_s: i64,
+        clock_leeway_s: u64,
+        keys: Vec<TokenKey>,
+        issuers: Vec<Issuer>,
+        jwks_refetch_interval_s: u64,
+        jwks_max_age_s: u64,
+        jwks_timeout_s: u64,
+        jwks_max_kib: usize,
+    }
+}
+table! {
+    /// `[[auth.keys]]`
+    TokenKey { id: String, algorithm: TokenAlgorithm, file: Option<PathBuf>, value: Option<SecretString> }
+}
+table! {
+    /// `[[auth.issuers]]`
+    Issuer {
+        issuer: String,
+        audience: String,
+        organizations: Vec<OrgId>,
+        user_claim: String,
+        jwks_file: Option<PathBuf>,
+        jwks_url: Option<String>,
+    }
+}
+table! {
+    /// `[access]`
+    Access {
+        max_users: usize,
+        max_roles: usize,
+        max_grants: usize,
+        max_conditions: usize,
+        max_condition_values: usize,
+    }
+}
+
+/// The algorithm of a key of `[[auth.keys]]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum TokenAlgorithm {
+    /// HMAC with SHA-256: who verifies can sign.
+    HS256,
+    /// Ed25519: who verifies needs the public key alone.
+    EdDSA,
 }
 
 impl Config {
@@ -97,7 +144,9 @@ impl Config {
             let own: toml::Table = toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
             merge(&mut settings, own);
         }
-        let mut config: Self = settings.try_into().context("the configuration is not valid")?;
+        // The error begins with where in the file it is.
+        let settings = serde_path_to_error::deserialize(toml::Value::Table(settings));
+        let mut config: Self = settings.context("the configuration is not valid")?;
         if let Some(cache) = std::env::var_os("TOOLPLANE_CACHE") {
             config.cache = cache.into();
         }
@@ -168,6 +217,15 @@ mod tests {
         fs_err::write(&file, "[invoke]\nwall_clock_s = 5\n").unwrap();
         let config = Config::load(Some(&file)).unwrap();
         assert_eq!((config.invoke.wall_clock_s, config.invoke.memory_mib), (5, 256));
+    }
+
+    #[test]
+    fn an_error_says_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        fs_err::write(&file, "[[auth.keys]]\nid = \"a\"\nalgorithm = \"none\"\nvalue = \"hunter2\"\n").unwrap();
+        let error = format!("{:#}", Config::load(Some(&file)).unwrap_err());
+        assert!(error.contains("auth.keys[0].algorithm") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -42,13 +42,13 @@ impl FromRequestParts<Arc<App>> for Authenticated {
         let token = token(&parts.headers)?;
         // To a stranger no organization exists, so that nobody can ask which ones do.
         let refused = || Error::Unauthenticated("the token is not valid or has expired: sign in again".to_owned());
-        app.tokens.verify(&token.text).ok_or_else(refused)?;
+        let bearer = app.tokens.verify(&token.text).await.ok_or_else(refused)?;
         let Organization(org) = Organization::from_request_parts(parts, app).await?;
         let issuer = match parts.headers.get("x-org-id") {
             None => org.clone(),
             Some(value) => OrgId::parse(&String::from_utf8_lossy(value.as_bytes())).map_err(|_| refused())?,
         };
-        let caller = app.authenticate(&org, &issuer, &token.text)?;
+        let caller = app.authenticate(&bearer, &org, &issuer)?;
         let agrees = token.username.is_none_or(|name| name == format!("{issuer}_{}", caller.user_id));
         if !agrees {
             let message =
@@ -124,6 +124,18 @@ path_id!(
 path_id!(
     /// The constraint in the path, as it stands.
     VersionsPath, String, "versions", |text| Ok(text.to_owned())
+);
+path_id!(
+    /// The user in the path.
+    UserPath, crate::model::UserId, "user_id", crate::model::UserId::parse
+);
+path_id!(
+    /// The role in the path.
+    RolePath, crate::model::RoleName, "role_name", crate::model::RoleName::parse
+);
+path_id!(
+    /// The API key in the path.
+    ApiKeyPath, crate::model::ApiKeyId, "api_key_id", crate::model::ApiKeyId::parse
 );
 path_id!(
     /// The invocation in the path.

@@ -1,5 +1,6 @@
 //! HTTP to domain calls and back: the only place that knows HTTP. The whole surface is [`router`].
 
+mod api_keys;
 mod error;
 mod extract;
 mod git;
@@ -11,16 +12,18 @@ mod ops;
 mod page;
 mod parameters;
 mod publish_events;
+mod roles;
 mod sign_in;
 mod tool_test;
 mod tools;
+mod users;
 mod versions;
 
 use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{delete, post};
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -37,15 +40,21 @@ fn routes() -> OpenApiRouter<Arc<App>> {
     // What Git's clients call. They compress what they send.
     let git = OpenApiRouter::new().routes(routes!(git::get, git::post)).layer(RequestDecompressionLayer::new());
 
+    // What administrators of an organization call.
+    let access = OpenApiRouter::new()
+        .routes(routes!(users::create, users::list))
+        .routes(routes!(users::get, users::update, users::delete))
+        .routes(routes!(roles::create, roles::list))
+        .routes(routes!(roles::get, roles::replace, roles::delete))
+        .routes(routes!(api_keys::create, api_keys::list))
+        .routes(routes!(api_keys::delete));
+
     // What conversations, simulations and authors' programs call.
     let organization = OpenApiRouter::new()
         .routes(routes!(sign_in::create))
         .routes(routes!(tools::create, tools::list))
         .routes(routes!(tool_test::run))
         .routes(routes!(tools::change, tools::delete))
-        // The same with and without the slash at the end, which many clients leave out.
-        .route("/v1/{organization}/tool", post(tools::create).get(tools::list))
-        .route("/v1/{organization}/tool/{tool_id}/", post(tools::change).delete(tools::delete))
         .routes(routes!(tools::change_variables))
         .routes(routes!(versions::publish, versions::list))
         .routes(routes!(versions::deprecate))
@@ -53,7 +62,9 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(invocations::list))
         .routes(routes!(invocations::search))
         .routes(routes!(invocations::get))
-        .merge(git);
+        .merge(git)
+        .merge(access)
+        .merge(other_slashes());
 
     // What operators call.
     let operations = OpenApiRouter::new()
@@ -63,6 +74,18 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(openapi::get));
 
     OpenApiRouter::with_openapi(openapi::Contract::openapi()).merge(organization).merge(operations)
+}
+
+/// The same as some of the paths above, with the other opinion of the slash at the end. They are not in the document.
+fn other_slashes() -> OpenApiRouter<Arc<App>> {
+    let aliases = Router::new()
+        .route("/tool", post(tools::create).get(tools::list))
+        .route("/tool/{tool_id}/", post(tools::change).delete(tools::delete))
+        .route("/user", post(users::create).get(users::list))
+        .route("/role", post(roles::create).get(roles::list))
+        .route("/organization/api_key", post(api_keys::create).get(api_keys::list))
+        .route("/organization/api_key/{api_key_id}", delete(api_keys::delete));
+    Router::new().nest("/v1/{organization}", aliases).into()
 }
 
 /// The contract as a document, made from the routes.

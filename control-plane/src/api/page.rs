@@ -1,5 +1,7 @@
 //! Query strings of lists: filters, sorting, paging.
 
+use std::cmp::Ordering;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
@@ -131,4 +133,13 @@ impl Page {
     pub fn is_first(self) -> bool {
         self.skip == 0
     }
+}
+
+/// The order of two entries by the fields that are asked for, later ones breaking ties.
+pub fn compare<T, F: Copy>(a: &T, b: &T, sort: &[(F, Order)], by_field: impl Fn(&T, &T, F) -> Ordering) -> Ordering {
+    let by_fields = sort.iter().map(|(field, order)| {
+        let ordering = by_field(a, b, *field);
+        if *order == Order::NewestFirst { ordering.reverse() } else { ordering }
+    });
+    by_fields.fold(Ordering::Equal, Ordering::then)
 }

@@ -80,7 +80,9 @@ pub fn many(name: &str, description: &str, entry: impl Into<RefOr<Schema>>) -> P
 pub fn variable_values() -> ObjectBuilder {
     ObjectBuilder::new()
         .property_names(Some(Schema::from(EnvVarName::schema())))
-        .additional_properties(Some(Schema::from(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Password))))))
+        .additional_properties(Some(Schema::from(
+            text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Password))),
+        )))
         .default(Some(serde_json::json!({})))
 }
 

@@ -49,6 +49,6 @@ pub async fn create(
 ) -> Result<axum::Json<SignedIn>> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let key: SecretString = header("x-api-key").into();
-    let signed_in = app.sign_in(&org, &header("x-api-key-id"), &key, &header("x-user-id"))?;
+    let signed_in = app.sign_in(&org, &header("x-api-key-id"), &key, &header("x-user-id")).await?;
     Ok(axum::Json(SignedIn { id_token: signed_in.id_token.expose().to_owned(), expires_at: signed_in.expires_at }))
 }

@@ -90,6 +90,8 @@ macro_rules! checked_text {
     };
 }
 
+pub(super) use checked_text;
+
 checked_text!(
     /// A tool's name, `^[a-z0-9_]+$`. Its length is judged apart from its form, since the contract answers it differently.
     #[schema(pattern = "^[a-z0-9_]+$", max_length = 64, examples("weather_report"))]

@@ -14,7 +14,7 @@
 //! | `users` | user id | [`User`](crate::model::User) |
 //! | `roles` | role name | [`Role`](crate::model::Role) |
 //! | `api_keys` | key id | [`ApiKey`](crate::model::ApiKey) |
-//! | `api_key_counts` | | how many keys there are |
+//! | `access_changes` | | how many changes there were of users, roles and API keys |
 //! | `tools` | tool id | [`Tool`](crate::model::Tool) |
 //! | `tool_names` | name | the id of the tool that has the name and is not deprecated |
 //! | `versions` | tool id, major, minor, patch | [`ToolVersion`](crate::model::ToolVersion) |
@@ -28,6 +28,7 @@
 //!
 //! The one key without an organization is `format` in sled's default tree. `rows` says what a value looks like.
 
+mod access;
 mod api_keys;
 mod blobs;
 mod builds;
@@ -50,11 +51,11 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sled::Tree;
 use sled::transaction::{TransactionError, TransactionResult};
 
+pub use access::AccessChange;
 pub use blobs::Blobs;
 pub use builds::Build;
 pub use error::StoreError;
@@ -79,7 +80,7 @@ pub struct Store {
     users: Tree,
     roles: Tree,
     api_keys: Tree,
-    api_key_counts: Tree,
+    access_changes: Tree,
     tools: Tree,
     tool_names: Tree,
     versions: Tree,
@@ -110,7 +111,7 @@ impl Store {
             users: tree("users")?,
             roles: tree("roles")?,
             api_keys: tree("api_keys")?,
-            api_key_counts: tree("api_key_counts")?,
+            access_changes: tree("access_changes")?,
             tools: tree("tools")?,
             tool_names: tree("tool_names")?,
             versions: tree("versions")?,
@@ -181,22 +182,6 @@ impl Store {
         tokio::task::spawn_blocking(move || contents.iter().try_for_each(|content| blobs.put(content).map(drop)))
             .await
             .map_err(|e| Error::internal(e, "failed to write the blobs of a row"))?
-    }
-
-    /// Adds a row whose key must be free; `taken` is what the caller reads when it is not.
-    async fn add<T: Serialize>(&self, tree: &Tree, key: Vec<u8>, row: &T, taken: String) -> Result<()> {
-        self.check_writable()?;
-        let mut blobs = Vec::new();
-        let row = rows::encode(row, &mut blobs)?;
-        self.put_blobs(blobs).await?;
-
-        let outcome = tree.transaction(|tree| {
-            if tree.insert(key.as_slice(), row.as_slice())?.is_some() {
-                return sled::transaction::abort(Error::Conflict(taken.clone()));
-            }
-            Ok(())
-        });
-        self.durable(outcome).await
     }
 
     /// The row of a key.

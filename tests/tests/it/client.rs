@@ -153,6 +153,51 @@ impl Client {
     }
 }
 
+/// Users with fewer rights.
+impl Client {
+    /// Makes a role with exactly these grants, and a user of it, and signs the user in.
+    pub async fn with_grants(&self, role: &str, grants: &[Value]) -> Self {
+        self.create_role(role, grants).await.expect(201);
+        self.with_role(role).await
+    }
+
+    /// Makes a user of a role and signs it in.
+    pub async fn with_role(&self, role: &str) -> Self {
+        let user = self.create_user(role).await;
+        self.as_user(&user).await
+    }
+
+    /// Signs in another user of the organization with this user's key.
+    pub async fn as_user(&self, user: &str) -> Self {
+        Self::sign_in(&self.server, &Key { user_id: user.to_owned(), ..self.key.clone() }).await
+    }
+
+    pub async fn create_role(&self, name: &str, grants: &[Value]) -> Answer {
+        self.post("role/", json!({"name": name, "permission_grants": grants})).await
+    }
+
+    /// Makes a user and answers its id.
+    pub async fn create_user(&self, role: &str) -> String {
+        self.post("user/", json!({"role_name": role})).await.expect(201)["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A grant that allows a permission, such as `Tool:InvokeTool`.
+pub fn allow(permission: &str) -> Value {
+    json!({"action": "Allow", "permission_name": permission, "conditions": {}})
+}
+
+/// A grant that denies a permission.
+pub fn deny(permission: &str) -> Value {
+    json!({"action": "Deny", "permission_name": permission, "conditions": {}})
+}
+
+/// The same grant under a condition, such as `{"type": "Equals", "value": "weather"}` of `Tool:Name`.
+pub fn provided(mut grant: Value, attribute: &str, condition: Value) -> Value {
+    grant["conditions"][attribute] = condition;
+    grant
+}
+
 impl Server {
     /// Starts a server that has one tool, published from the project of the same name as 1.0.0. Answers its id, too.
     pub async fn with_tool(project: &str) -> (Self, String) {
