@@ -25,6 +25,7 @@ pub struct Config {
     pub git: Git,
     pub build: Build,
     pub invoke: Invoke,
+    pub search: Search,
     pub auth: Auth,
 }
 
@@ -64,6 +65,10 @@ table! {
         concurrent: u32,
         loaded_tools: usize,
     }
+}
+table! {
+    /// `[search]`
+    Search { indexed_kib: usize }
 }
 table! {
     /// `[auth]`

@@ -40,6 +40,19 @@ impl Query {
             .collect()
     }
 
+    /// Refuses a key that has the same value twice.
+    pub fn check_unique(&self, key: &str) -> Result<()> {
+        let values = self.many(key);
+        let mut seen = std::collections::HashSet::new();
+        match values.iter().position(|value| !seen.insert(*value)) {
+            None => Ok(()),
+            Some(index) => {
+                let message = format!("`{}` is there twice: leave one out", values[index]);
+                Err(Error::invalid(&["query", key, &index.to_string()], "value_error", message))
+            }
+        }
+    }
+
     /// A key that may stand once.
     pub fn one(&self, key: &str) -> Option<&str> {
         self.many(key).last().copied()
