@@ -89,3 +89,98 @@ pub(crate) fn visible(caller: &Caller) -> Result<Vec<SourceType>> {
     }
     Ok(seen)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::model::access::Action;
+    use crate::model::{Grant, InvocationSource, InvocationStatus, OrgId, Role, UserId, Version};
+    use crate::search::SearchQuery;
+
+    fn caller(org: &OrgId, permissions: &[&str]) -> Caller {
+        let grant = |name: &&str| Grant {
+            action: Action::Allow,
+            permission_name: (*name).to_owned(),
+            conditions: std::collections::BTreeMap::new(),
+        };
+        let permission_grants = permissions.iter().map(grant).collect();
+        Caller::new(org.clone(), UserId::new(), Role { name: "r".to_owned(), permission_grants })
+    }
+
+    fn invocation(org: &OrgId, invocation_source: InvocationSource) -> Invocation {
+        Invocation {
+            id: InvocationId::new(),
+            org_id: org.clone(),
+            created_at: Timestamp::now(),
+            invocation_status: InvocationStatus::Succeeded { output: "weather".to_owned() },
+            invocation_source,
+            duration_ms: 1.0,
+            tool_id: ToolId::new(),
+            tool_version: Version::FIRST,
+            inputs: json!({}),
+            logs: String::new(),
+        }
+    }
+
+    fn seen(app: &App, caller: &Caller) -> Result<Vec<InvocationId>> {
+        let ids = |invocations: Vec<Invocation>| invocations.iter().map(|one| one.id).collect::<Vec<_>>();
+        let slice = Slice { continuation_token: 0, limit: 10 };
+        let listed = app.list_invocations(caller, &InvocationFilter::default(), &[], &slice)?;
+        let mut listed = ids(listed.0);
+        let query = SearchQuery::parse("weather", &[]).unwrap();
+        let mut found = ids(app.search_invocations(caller, query)?);
+        listed.sort();
+        found.sort();
+        assert_eq!(listed, found, "a list and a search show the same");
+        for id in &listed {
+            assert_eq!(app.invocation(caller, *id)?.id, *id);
+        }
+        Ok(listed)
+    }
+
+    #[tokio::test]
+    async fn a_caller_sees_the_kinds_that_its_permissions_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let app: Arc<App> = App::open(Config::for_folder(folder.path()).unwrap()).unwrap();
+        let org = OrgId::parse("acme").unwrap();
+        let regular = invocation(
+            &org,
+            InvocationSource::RegularConversation {
+                user_id: UserId::new(),
+                conversation_id: None,
+                interaction_id: None,
+                invocation_metadata: None,
+            },
+        );
+        let simulated = invocation(
+            &org,
+            InvocationSource::SimulationConversation {
+                simulation_unit_test_set_run_id: None,
+                unit_test_id: None,
+                run_index: None,
+                invocation_metadata: None,
+            },
+        );
+        app.store.record_invocations(&org, &[regular.clone(), simulated.clone()]).await.unwrap();
+
+        let (conversations, simulations) = (permission::READ_CONVERSATIONS, permission::READ_SIMULATIONS);
+        let both = caller(&org, &[conversations, simulations]);
+        assert_eq!(seen(&app, &both).unwrap(), [regular.id, simulated.id]);
+        assert_eq!(seen(&app, &caller(&org, &[conversations])).unwrap(), [regular.id]);
+        let of_simulations = caller(&org, &[simulations]);
+        assert_eq!(seen(&app, &of_simulations).unwrap(), [simulated.id]);
+        assert!(matches!(app.invocation(&of_simulations, regular.id), Err(Error::NotFound(_))));
+        let neither = caller(&org, &[permission::INVOKE_TOOL]);
+        assert!(matches!(seen(&app, &neither), Err(Error::Forbidden { .. })));
+        assert!(matches!(app.invocation(&neither, regular.id), Err(Error::Forbidden { .. })));
+        let elsewhere = caller(&OrgId::parse("other").unwrap(), &[conversations, simulations]);
+        assert!(seen(&app, &elsewhere).unwrap().is_empty());
+        assert!(matches!(app.invocation(&elsewhere, regular.id), Err(Error::NotFound(_))));
+    }
+}

@@ -14,6 +14,8 @@ mod answers;
 mod broken;
 mod failures;
 mod inputs;
+mod invocation_pages;
+mod invocation_search;
 mod invocations;
 mod isolation;
 mod layers;
