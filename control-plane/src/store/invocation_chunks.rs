@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::invocation_columns::{CHUNK_ROWS, Chunk, Class, Columns};
 use super::invocation_row::InvocationRow;
-use super::{Store, StoreError, blobs, rows};
+use super::{Store, blobs, rows};
 use crate::error::{Error, Result};
 use crate::model::{InvocationId, OrgId, SourceType, ToolId, Version};
 
@@ -66,7 +66,7 @@ impl Store {
     /// Fills the columns from what is on disk, all of which is durable.
     pub(super) fn load_columns(&self) -> Result<()> {
         let mut from = Vec::new();
-        while let Some((key, _)) = self.invocation_numbers.range(from..).next().transpose()? {
+        while let Some((key, _)) = self.invocations.range(from..).next().transpose()? {
             let name = key.split(|byte| *byte == 0).next().unwrap_or_default();
             let org = OrgId::parse(&String::from_utf8_lossy(name))
                 .map_err(|e| Error::internal(e, "failed to read an organization's id"))?;
@@ -79,7 +79,7 @@ impl Store {
     }
 
     fn load_columns_of(&self, org: &OrgId) -> Result<Columns> {
-        let last = self.invocation_numbers.scan_prefix(rows::key(org, &[])).next_back().transpose()?;
+        let last = self.invocations.scan_prefix(rows::key(org, &[])).next_back().transpose()?;
         let total = last.map_or(Ok(0), |(key, _)| number_of(&key).map(|number| number + 1))?;
         let mut columns = Columns::default();
         while columns.written() < total {
@@ -113,44 +113,24 @@ impl Store {
     }
 
     fn read_rows(&self, org: &OrgId, columns: &mut Columns, end: u64) -> Result<()> {
-        let range = number_key(org, columns.written())..number_key(org, end);
-        for entry in self.invocation_numbers.range(range) {
-            let (key, value) = entry?;
-            let id = id_of(&value)?;
-            let row: Option<InvocationRow> = self.read(&self.invocations, &rows::key(org, &[id.as_bytes()]))?;
-            match row {
-                Some(row) if number_of(&key)? == columns.written() => columns.push(&row.entry()),
-                _ => return Err(broken("an invocation that has a number is not on record")),
+        for record in self.invocations.range(number_key(org, columns.written())..number_key(org, end)) {
+            let (key, value) = record?;
+            if number_of(&key)? != columns.written() {
+                break;
             }
+            columns.push(&rows::decode::<InvocationRow>(&value, &self.blobs)?.entry());
         }
-        if columns.written() == end { Ok(()) } else { Err(broken("a number of an invocation is missing")) }
+        if columns.written() == end { Ok(()) } else { Err(broken("the number of an invocation is missing")) }
     }
 }
 
-/// The key of a record's number.
+/// The key of an invocation.
 pub(super) fn number_key(org: &OrgId, number: u64) -> Vec<u8> {
     rows::key(org, &[&number.to_be_bytes()])
 }
 
-/// The value of a record's number.
-pub(super) fn number_value(id: InvocationId) -> [u8; 13] {
-    let mut value = [rows::FORMAT; 13];
-    value[1..].copy_from_slice(id.as_bytes());
-    value
-}
-
-fn id_of(value: &[u8]) -> Result<InvocationId> {
-    match value.split_first().map(|(format, id)| (format, id.try_into())) {
-        Some((&rows::FORMAT, Ok(id))) => Ok(InvocationId::from_bytes(id)),
-        first => {
-            let found = first.map_or(0, |(format, _)| *format);
-            Err(StoreError::RowFormat { kind: "an invocation's number", found }.into())
-        }
-    }
-}
-
 fn number_of(key: &[u8]) -> Result<u64> {
-    let number = key.last_chunk().ok_or_else(|| broken("the key of an invocation's number is too short"))?;
+    let number = key.last_chunk().ok_or_else(|| broken("the key of an invocation is too short"))?;
     Ok(u64::from_be_bytes(*number))
 }
 
@@ -162,11 +142,15 @@ fn chunk_key(org: &OrgId, index: usize) -> Vec<u8> {
     rows::key(org, &[&(index as u64).to_be_bytes()])
 }
 
-/// A byte of format, the classes, then the columns one after the other. Numbers are little endian.
+/// A byte of format, the classes that occur, then the columns one after the other. Numbers are little endian.
 fn encode(chunk: &Chunk, classes: &[Class]) -> Vec<u8> {
+    let mut occurring = chunk.classes.clone();
+    occurring.sort_unstable();
+    occurring.dedup();
+
     let mut content = vec![rows::FORMAT];
-    content.extend((classes.len() as u32).to_le_bytes());
-    for class in classes {
+    content.extend((occurring.len() as u32).to_le_bytes());
+    for class in occurring.iter().map(|place| classes[*place as usize]) {
         content.extend(class.tool_id.as_bytes());
         for number in [class.version.major, class.version.minor, class.version.patch] {
             content.extend(number.to_le_bytes());
@@ -176,7 +160,10 @@ fn encode(chunk: &Chunk, classes: &[Class]) -> Vec<u8> {
     }
     chunk.ids.iter().for_each(|id| content.extend(id.as_bytes()));
     chunk.created_ns.iter().for_each(|time| content.extend(time.to_le_bytes()));
-    chunk.classes.iter().for_each(|class| content.extend(class.to_le_bytes()));
+    for place in &chunk.classes {
+        let place = occurring.partition_point(|other| other < place) as u32;
+        content.extend(place.to_le_bytes());
+    }
     chunk.groups.iter().for_each(|group| content.extend(group.to_le_bytes()));
     content
 }
@@ -213,9 +200,10 @@ fn decode(content: &[u8]) -> Option<(Chunk, Vec<Class>)> {
         classes: places.as_chunks().0.iter().map(|place| u32::from_le_bytes(*place)).collect(),
         groups: groups.as_chunks().0.iter().map(|group| u128::from_le_bytes(*group)).collect(),
         span_ns: None,
+        span_ids: None,
     };
-    let times = || chunk.created_ns.iter().copied();
-    let span_ns = times().min().zip(times().max());
+    let (times, ids) = (chunk.created_ns.iter().copied(), chunk.ids.iter().copied());
+    let (span_ns, span_ids) = (times.clone().min().zip(times.max()), ids.clone().min().zip(ids.max()));
     let is_whole = groups.len() == 16 * count && chunk.classes.iter().all(|place| (*place as usize) < classes.len());
-    is_whole.then_some((Chunk { span_ns, ..chunk }, classes))
+    is_whole.then_some((Chunk { span_ns, span_ids, ..chunk }, classes))
 }

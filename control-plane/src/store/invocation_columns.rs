@@ -90,6 +90,8 @@ pub(super) struct Chunk {
     pub groups: Vec<Group>,
     /// The oldest record's time and the newest one's.
     pub span_ns: Option<(i64, i64)>,
+    /// The smallest id and the largest: ids are made in about the order of writing, so few chunks may hold one.
+    pub span_ids: Option<(InvocationId, InvocationId)>,
 }
 
 impl Chunk {
@@ -104,6 +106,13 @@ impl Chunk {
         self.groups.push(entry.group);
         let (oldest, newest) = self.span_ns.unwrap_or((entry.created_ns, entry.created_ns));
         self.span_ns = Some((oldest.min(entry.created_ns), newest.max(entry.created_ns)));
+        let (smallest, largest) = self.span_ids.unwrap_or((entry.id, entry.id));
+        self.span_ids = Some((smallest.min(entry.id), largest.max(entry.id)));
+    }
+
+    fn find(&self, id: InvocationId) -> Option<usize> {
+        let (smallest, largest) = self.span_ids?;
+        if id < smallest || id > largest { None } else { self.ids.iter().position(|other| *other == id) }
     }
 }
 
@@ -129,6 +138,11 @@ pub(super) struct View {
 }
 
 impl Columns {
+    /// Whether a record was written.
+    pub(super) fn contains(&self, id: InvocationId) -> bool {
+        find(&self.chunks, id).is_some()
+    }
+
     /// The number of the next record.
     pub(super) fn written(&self) -> u64 {
         self.written
@@ -197,6 +211,11 @@ impl View {
         self.row(number).map(|(chunk, row)| chunk.ids[row])
     }
 
+    /// The number of a record by its id.
+    pub(super) fn number(&self, id: InvocationId) -> Option<u64> {
+        find(&self.chunks, id).filter(|number| *number < self.len)
+    }
+
     /// The chunk of a record and its place there.
     pub(super) fn row(&self, number: u64) -> Option<(&Chunk, usize)> {
         if number >= self.len {
@@ -205,4 +224,10 @@ impl View {
         let chunk = &self.chunks[(number / CHUNK_ROWS as u64) as usize];
         Some((chunk, (number % CHUNK_ROWS as u64) as usize))
     }
+}
+
+/// The number of a record by its id. The newest are asked for most.
+fn find(chunks: &[Arc<Chunk>], id: InvocationId) -> Option<u64> {
+    let mut found = chunks.iter().enumerate().rev().filter_map(|(index, chunk)| Some((index, chunk.find(id)?)));
+    found.next().map(|(index, row)| (index * CHUNK_ROWS + row) as u64)
 }

@@ -2,10 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use sled::Transactional;
-use sled::transaction::abort;
+use sled::transaction::ConflictableTransactionResult;
 
-use super::invocation_chunks::{number_key, number_value};
+use super::invocation_chunks::number_key;
 use super::invocation_columns::{Columns, Entry, View};
 use super::invocation_page::Listing;
 use super::invocation_row::InvocationRow;
@@ -23,7 +22,6 @@ pub struct InvocationPage {
 }
 
 struct Written {
-    key: Vec<u8>,
     row: Vec<u8>,
     entry: Entry,
 }
@@ -37,8 +35,7 @@ impl Store {
         for invocation in invocations {
             let row = InvocationRow::new(invocation, &mut blobs)?;
             let entry = row.entry();
-            let key = rows::key(org, &[invocation.id.as_bytes()]);
-            rows_to_write.push(Written { key, row: rows::encode(&row, &mut blobs)?, entry });
+            rows_to_write.push(Written { row: rows::encode(&row, &mut blobs)?, entry });
         }
         self.put_blobs(blobs).await?;
 
@@ -57,13 +54,15 @@ impl Store {
     /// no gaps, and what is durable is always the first so many.
     fn write_invocations(&self, org: &OrgId, columns: &Mutex<Columns>, written: &[Written]) -> Result<u64> {
         let mut columns = columns.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ids: Vec<_> = written.iter().map(|written| written.entry.id).collect();
+        ids.sort_unstable();
+        if ids.windows(2).any(|pair| pair[0] == pair[1]) || ids.iter().any(|id| columns.contains(*id)) {
+            return Err(Error::Conflict("an invocation of that id is on record already".to_owned()));
+        }
         let first = columns.written();
-        let outcome = (&self.invocations, &self.invocation_numbers).transaction(|(all, numbers)| {
-            for (number, Written { key, row, entry }) in (first..).zip(written) {
-                if all.insert(key.as_slice(), row.as_slice())?.is_some() {
-                    return abort(Error::Conflict("an invocation of that id is on record already".to_owned()));
-                }
-                numbers.insert(number_key(org, number), &number_value(entry.id))?;
+        let outcome = self.invocations.transaction(|all| -> ConflictableTransactionResult<(), Error> {
+            for (number, Written { row, .. }) in (first..).zip(written) {
+                all.insert(number_key(org, number), row.as_slice())?;
             }
             Ok(())
         });
@@ -74,7 +73,8 @@ impl Store {
 
     /// The invocation, if there is one of that id, with its inputs, output and logs.
     pub fn get_invocation(&self, org: &OrgId, id: InvocationId) -> Result<Option<Invocation>> {
-        self.invocation_row(org, id)?.map(|row| row.load(&self.blobs)).transpose()
+        let number = self.recorded(org).number(id);
+        number.map(|number| self.numbered(org, number)?.load(&self.blobs)).transpose()
     }
 
     /// A page of a list of all that is durable. `Error::Invalid` when it is to come after an entry that does not exist.
@@ -85,7 +85,8 @@ impl Store {
             return Err(Error::invalid(&["query", "continuation_token"], "value_error", message));
         }
         let (numbers, has_more) = view.page(listing);
-        let invocations = numbers.iter().map(|number| self.numbered(org, &view, *number)).collect::<Result<_>>()?;
+        let invocations = numbers.iter().map(|number| self.numbered(org, *number)?.load_without_logs(&self.blobs));
+        let invocations = invocations.collect::<Result<_>>()?;
         let continue_after = numbers.last().copied().filter(|_| has_more);
         Ok(InvocationPage { invocations, continue_after })
     }
@@ -102,9 +103,8 @@ impl Store {
 
     /// Durable invocations by number, from `first` on and at most `limit` of them, without what the tools printed.
     pub fn invocations_from(&self, org: &OrgId, first: u64, limit: usize) -> Result<Vec<Invocation>> {
-        let view = self.recorded(org);
-        let end = view.len.min(first.saturating_add(limit as u64));
-        (first..end).map(|number| self.numbered(org, &view, number)).collect()
+        let end = self.count_invocations(org).min(first.saturating_add(limit as u64));
+        (first..end).map(|number| self.numbered(org, number)?.load_without_logs(&self.blobs)).collect()
     }
 
     /// The organizations that have invocations.
@@ -116,14 +116,11 @@ impl Store {
         self.columns.of(org).lock().unwrap_or_else(PoisonError::into_inner).view()
     }
 
-    fn numbered(&self, org: &OrgId, view: &View, number: u64) -> Result<Invocation> {
-        let row = view.id(number).map(|id| self.invocation_row(org, id)).transpose()?.flatten();
-        let missing = || Error::internal(anyhow::anyhow!("invocation {number} is not there"), "failed to read a list");
-        row.ok_or_else(missing)?.load_without_logs(&self.blobs)
-    }
-
-    fn invocation_row(&self, org: &OrgId, id: InvocationId) -> Result<Option<InvocationRow>> {
-        self.read(&self.invocations, &rows::key(org, &[id.as_bytes()]))
+    fn numbered(&self, org: &OrgId, number: u64) -> Result<InvocationRow> {
+        let row = self.read(&self.invocations, &number_key(org, number))?;
+        row.ok_or_else(|| {
+            Error::internal(anyhow::anyhow!("invocation {number} is not there"), "failed to read a record")
+        })
     }
 }
 

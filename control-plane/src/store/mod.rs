@@ -21,8 +21,7 @@
 //! | `active_versions` | tool id, major, minor, patch | a mark; only of versions that are not deprecated |
 //! | `version_counts` | tool id | how many versions there are |
 //! | `builds` | build key | [`Build`] |
-//! | `invocations` | invocation id | [`Invocation`](crate::model::Invocation) |
-//! | `invocation_numbers` | number, from 0 in the order of writing and without gaps | invocation id |
+//! | `invocations` | number, from 0 in the order of writing and without gaps | [`Invocation`](crate::model::Invocation) |
 //! | `invocation_chunks` | number of a chunk | the blob of a full chunk of columns: see `invocation_columns` |
 //!
 //! The one key without an organization is `format` in sled's default tree. `rows` says what a value looks like.
@@ -92,7 +91,6 @@ pub struct Store {
     version_counts: Tree,
     builds: Tree,
     invocations: Tree,
-    invocation_numbers: Tree,
     invocation_chunks: Tree,
     columns: AllColumns,
     blobs: Blobs,
@@ -123,7 +121,6 @@ impl Store {
             version_counts: tree("version_counts")?,
             builds: tree("builds")?,
             invocations: tree("invocations")?,
-            invocation_numbers: tree("invocation_numbers")?,
             invocation_chunks: tree("invocation_chunks")?,
             columns: AllColumns::default(),
             durability: {
