@@ -92,8 +92,8 @@ impl EngineFiles {
 
     /// Makes durable what `Db::flush` wrote.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        // Its size and its blocks are made durable too; only the time of its change, which nobody reads, is not waited
-        // for: measured, that is a quarter of the time.
+        // Its size and its blocks are made durable too. Only the time of its change, which nobody reads, is not waited
+        // for, which spares the file system a commit of its journal wherever no block was added.
         self.log.sync_data()?;
 
         // The configuration, the snapshots and sled's own blobs change rarely, most of them never, and a needless
