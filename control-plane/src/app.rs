@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::domain::builds;
 use crate::domain::claims::Claims;
 use crate::domain::loaded::LoadedTools;
+use crate::domain::search::{self, Indexing};
 use crate::git::{self, Repositories};
 use crate::metrics::Metrics;
 use crate::search::Search;
@@ -29,6 +30,8 @@ pub struct App {
     pub vault: Vault,
     /// Finds invocations by words.
     pub search: Search,
+    /// Wakes the thread that keeps `search` up with `store`.
+    pub indexing: Indexing,
     /// The organizations' Git repositories.
     pub repositories: Repositories,
     /// Signs and verifies tokens.
@@ -63,8 +66,12 @@ impl App {
             max_memory_bytes: config.invoke.memory_mib << 20,
             ..Options::new(&config.cache)
         };
+        let max_text_bytes = config.search.indexed_kib << 10;
+        let belongs = |org: &_, reached| search::belongs(&store, org, reached);
+        let (indexing, woken) = Indexing::new();
         let app = Arc::new(Self {
-            search: Search::open(&data.join("search"))?,
+            search: Search::open(&data.join("search"), max_text_bytes, belongs)?,
+            indexing,
             vault: Vault::open(&data.join("keys/vault.key"))?,
             repositories: Repositories::open(data.join("repositories"), git_limits)?,
             tokens: Tokens::open(&config.auth, &data.join("keys/token.key"))?,
@@ -80,7 +87,7 @@ impl App {
             store,
             config,
         });
-        app.catch_up_search()?;
+        search::start_indexing(&app, woken)?;
         Ok(app)
     }
 

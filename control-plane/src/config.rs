@@ -29,6 +29,7 @@ pub struct Config {
     pub tool: Tool,
     pub build: Build,
     pub invoke: Invoke,
+    pub search: Search,
     pub auth: Auth,
     pub access: Access,
 }
@@ -86,6 +87,10 @@ table! {
         concurrent: u32,
         loaded_tools: usize,
     }
+}
+table! {
+    /// `[search]`
+    Search { indexed_kib: usize }
 }
 table! {
     /// `[auth]`

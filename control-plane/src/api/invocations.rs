@@ -15,11 +15,12 @@ use super::page::Query;
 use super::parameters::{self, VersionConstraint};
 use crate::app::App;
 use crate::auth::permission;
-use crate::domain::invocations::{InvocationFilter, Slice, SortField, SourceType};
+use crate::domain::invocations::{InvocationFilter, Slice};
 use crate::domain::resolve::Constraint;
 use crate::error::Error;
-use crate::model::{self, InvocationId, InvocationSource, OrgId, ToolId, Version};
+use crate::model::{self, InvocationId, InvocationSource, OrgId, SourceType, ToolId, Version};
 use crate::search::{Against, Kinds, SearchQuery};
+use crate::store::SortField;
 
 /// The largest page, and the one when none is asked for.
 const MAX_LIMIT: usize = 100;
@@ -32,7 +33,7 @@ pub struct ToolInvocationList {
     has_more: bool,
     /// Gives the next page, if there is one.
     #[schema(required)]
-    continuation_token: Option<usize>,
+    continuation_token: Option<u64>,
 }
 
 /// The query of a list of invocations.
@@ -65,11 +66,11 @@ fn filter_parameters() -> [Parameter; 5] {
     let runs = "Of one of these runs of simulations.";
     let types = parameters::one_of(&["regular-conversation", "simulation-conversation"]);
     [
-        parameters::many("tool_id", "Of one of these tools.", ToolId::schema()),
-        parameters::many("conversation_id", "Of one of these conversations.", parameters::text()),
-        parameters::many("simulation_unit_test_set_run_id", runs, parameters::text()),
+        parameters::many_unique("tool_id", "Of one of these tools.", ToolId::schema()),
+        parameters::many_unique("conversation_id", "Of one of these conversations.", parameters::text()),
+        parameters::many_unique("simulation_unit_test_set_run_id", runs, parameters::text()),
         parameters::many("invocation_source_type", "Of one of these kinds.", types),
-        parameters::flag("succeeded", "Only invocations that succeeded, or only those that failed."),
+        parameters::many("succeeded", "Only invocations that succeeded, or only those that failed.", bool::schema()),
     ]
 }
 
@@ -105,13 +106,13 @@ pub async fn list(
         _ => None,
     })?;
     let filter = filter(&query)?;
-    let slice = Slice { skip: page.skip, limit: page.limit };
+    let slice = Slice { continuation_token: page.skip as u64, limit: page.limit };
     let listed = tokio::task::spawn_blocking(move || app.list_invocations(&caller, &filter, &sort, &slice)).await;
-    let (invocations, has_more) = listed.map_err(|error| Error::internal(error, "list invocations"))??;
+    let (invocations, next_token) = listed.map_err(|error| Error::internal(error, "list invocations"))??;
     Ok(axum::Json(ToolInvocationList {
         tool_invocations: invocations.into_iter().map(ToolInvocation::from).collect(),
-        has_more,
-        continuation_token: page.next_token(has_more),
+        has_more: next_token.is_some(),
+        continuation_token: next_token,
     }))
 }
 
@@ -179,7 +180,11 @@ pub async fn search(
     search.tools = filter.tools.into_iter().map(|(tool, _)| tool).collect();
     search.conversation_ids = filter.conversation_ids;
     search.simulation_run_ids = filter.simulation_run_ids;
-    search.succeeded = filter.succeeded;
+    search.succeeded = match (filter.succeeded.contains(&true), filter.succeeded.contains(&false)) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
+    };
     let found = tokio::task::spawn_blocking(move || app.search_invocations(&caller, search)).await;
     let found = found.map_err(|error| Error::internal(error, "search invocations"))??;
     Ok(axum::Json(FoundToolInvocations { tool_invocations: found.into_iter().map(ToolInvocation::from).collect() }))
@@ -219,6 +224,9 @@ pub async fn get(
 
 fn filter(query: &Query) -> Result<InvocationFilter, Error> {
     let tools = query.parsed("tool_id", ToolId::parse)?;
+    ["tool_id", "conversation_id", "simulation_unit_test_set_run_id"]
+        .into_iter()
+        .try_for_each(|key| query.check_unique(key))?;
     let constraints = query.many("version");
     if !constraints.is_empty() && constraints.len() != tools.len() {
         let message = "there must be as many `version` as `tool_id`: they belong together, entry by entry";
@@ -237,7 +245,11 @@ fn filter(query: &Query) -> Result<InvocationFilter, Error> {
             "simulation-conversation" => Ok(SourceType::SimulationConversation),
             _ => Err("it is `regular-conversation` or `simulation-conversation`"),
         })?,
-        succeeded: query.flag("succeeded")?,
+        succeeded: query.parsed("succeeded", |text| match text {
+            "true" | "True" | "1" => Ok(true),
+            "false" | "False" | "0" => Ok(false),
+            _ => Err("succeeded must be true or false"),
+        })?,
     })
 }
 

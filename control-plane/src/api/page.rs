@@ -43,18 +43,24 @@ impl Query {
     }
 
     /// The same, where no value may stand twice.
-    pub fn unique<T: PartialEq, E: std::fmt::Display>(
+    pub fn unique<T, E: std::fmt::Display>(
         &self,
         key: &str,
         parse: impl Fn(&str) -> std::result::Result<T, E>,
     ) -> Result<Vec<T>> {
-        let values = self.parsed(key, parse)?;
-        let repeated = (1..values.len()).find(|index| values[..*index].contains(&values[*index]));
-        match repeated {
-            None => Ok(values),
+        self.check_unique(key)?;
+        self.parsed(key, parse)
+    }
+
+    /// Refuses a key that has the same value twice.
+    pub fn check_unique(&self, key: &str) -> Result<()> {
+        let values = self.many(key);
+        let mut seen = std::collections::HashSet::new();
+        match values.iter().position(|value| !seen.insert(*value)) {
+            None => Ok(()),
             Some(index) => {
-                let message = format!("this {key} was named before: name each once");
-                Err(Error::invalid(&["query", key, &index.to_string()], "unique", message))
+                let message = format!("`{}` is there twice: leave one out", values[index]);
+                Err(Error::invalid(&["query", key, &index.to_string()], "value_error", message))
             }
         }
     }

@@ -86,6 +86,12 @@ pub fn variable_values() -> ObjectBuilder {
         .default(Some(serde_json::json!({})))
 }
 
+/// The same, where no value may stand twice.
+pub fn many_unique(name: &str, description: &str, entry: impl Into<RefOr<Schema>>) -> Parameter {
+    let schema = ArrayBuilder::new().items(entry.into()).unique_items(true);
+    query(name).description(Some(description)).schema(Some(schema)).explode(Some(true)).build()
+}
+
 /// Any text.
 pub fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)

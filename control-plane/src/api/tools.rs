@@ -118,7 +118,7 @@ impl IntoParams for ToolQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let tag = parameters::text().pattern(Some("^[^:]*:")).examples(["team:forecasts", "team:*", "beta:"]);
         vec![
-            parameters::many("id", "One of these tools.", ToolId::schema()),
+            parameters::many_unique("id", "One of these tools.", ToolId::schema()),
             parameters::flag("deprecated", "Only tools that are deprecated, or only those that are not."),
             parameters::many("tag", "With one of these tags: `key:value`, `key:*` or, without a value, `key:`.", tag),
             parameters::sort_by(&["name", "deprecated"]),

@@ -90,10 +90,7 @@ impl App {
         });
         let invocations = try_join_all(runs).await?;
         self.store.record_invocations(&caller.org, &invocations).await?;
-        // The records are durable, and the index can be made again from them: its fault is not the caller's.
-        if let Err(error) = self.search.add(&invocations) {
-            tracing::error!(error = format!("{error:#}"), "Could not index invocations; search will not find them");
-        }
+        self.indexing.wake();
         Ok(Invoked { version: version.version, invocations })
     }
 

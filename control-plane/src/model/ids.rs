@@ -75,6 +75,11 @@ macro_rules! object_id {
                 parse(text).map(Self)
             }
 
+            /// The id of bytes that `as_bytes` gave.
+            pub fn from_bytes(bytes: [u8; 12]) -> Self {
+                Self(bytes)
+            }
+
             /// The twelve bytes, in the order in which ids sort.
             pub fn as_bytes(&self) -> &[u8; 12] {
                 &self.0
@@ -129,16 +134,6 @@ object_id!(
     /// An API key's id. It is no secret; the key is.
     ApiKeyId
 );
-
-impl InvocationId {
-    /// An id that sorts before everything that was made later than so many seconds before this one.
-    pub fn earlier_by(self, seconds: u32) -> Self {
-        let [a, b, c, d, ..] = self.0;
-        let mut bytes = [0; 12];
-        bytes[..4].copy_from_slice(&u32::from_be_bytes([a, b, c, d]).saturating_sub(seconds).to_be_bytes());
-        Self(bytes)
-    }
-}
 
 fn parse(text: &str) -> Result<[u8; 12], Invalid> {
     let invalid = || Invalid(format!("id `{text}` must be 24 lowercase hexadecimal digits"));

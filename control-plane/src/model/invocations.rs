@@ -54,6 +54,50 @@ pub enum InvocationStatus {
     },
 }
 
+impl InvocationStatus {
+    /// Whether the tool returned.
+    pub fn has_succeeded(&self) -> bool {
+        matches!(self, Self::Succeeded { .. })
+    }
+}
+
+/// The two kinds of invocations, in the order of their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SourceType {
+    /// `regular-conversation`
+    RegularConversation,
+    /// `simulation-conversation`
+    SimulationConversation,
+}
+
+impl InvocationSource {
+    /// The kind.
+    pub fn source_type(&self) -> SourceType {
+        match self {
+            Self::RegularConversation { .. } => SourceType::RegularConversation,
+            Self::SimulationConversation { .. } => SourceType::SimulationConversation,
+        }
+    }
+
+    /// The conversation with a person, where there is one.
+    pub fn conversation_id(&self) -> Option<&str> {
+        match self {
+            Self::RegularConversation { conversation_id, .. } => conversation_id.as_deref(),
+            Self::SimulationConversation { .. } => None,
+        }
+    }
+
+    /// The run of a set of simulations, where there is one.
+    pub fn simulation_run_id(&self) -> Option<&str> {
+        match self {
+            Self::RegularConversation { .. } => None,
+            Self::SimulationConversation { simulation_unit_test_set_run_id, .. } => {
+                simulation_unit_test_set_run_id.as_deref()
+            }
+        }
+    }
+}
+
 /// On whose behalf an invocation ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]

@@ -21,10 +21,8 @@
 //! | `active_versions` | tool id, major, minor, patch | a mark; only of versions that are not deprecated |
 //! | `version_counts` | tool id | how many versions there are |
 //! | `builds` | build key | [`Build`] |
-//! | `invocations` | invocation id | [`Invocation`](crate::model::Invocation) |
-//! | `invocations_by_tool` | tool id, invocation id | a mark |
-//! | `invocations_by_conversation` | SHA-256 of the conversation's id, invocation id | a mark |
-//! | `invocations_by_simulation_run` | SHA-256 of the run's id, invocation id | a mark |
+//! | `invocations` | number, from 0 in the order of writing and without gaps | [`Invocation`](crate::model::Invocation) |
+//! | `invocation_chunks` | number of a chunk | the blob of a full chunk of columns: see `invocation_columns` |
 //!
 //! The one key without an organization is `format` in sled's default tree. `rows` says what a value looks like.
 
@@ -35,6 +33,9 @@ mod builds;
 mod durability;
 mod engine;
 mod error;
+mod invocation_chunks;
+mod invocation_columns;
+mod invocation_page;
 mod invocation_row;
 mod invocations;
 mod organizations;
@@ -59,10 +60,13 @@ pub use access::AccessChange;
 pub use blobs::Blobs;
 pub use builds::Build;
 pub use error::StoreError;
-pub use invocations::{Index, InvocationIds, Order};
+pub use invocation_columns::Class;
+pub use invocation_page::{Listing, Order, Sort, SortField};
+pub use invocations::InvocationPage;
 
 use crate::error::{Error, Result};
 use durability::Durability;
+use invocation_chunks::AllColumns;
 use reserve::Reserve;
 
 /// How a store behaves.
@@ -88,9 +92,8 @@ pub struct Store {
     version_counts: Tree,
     builds: Tree,
     invocations: Tree,
-    invocations_by_tool: Tree,
-    invocations_by_conversation: Tree,
-    invocations_by_simulation_run: Tree,
+    invocation_chunks: Tree,
+    columns: AllColumns,
     blobs: Blobs,
     reserve: Arc<Reserve>,
     _lock: File,
@@ -119,9 +122,8 @@ impl Store {
             version_counts: tree("version_counts")?,
             builds: tree("builds")?,
             invocations: tree("invocations")?,
-            invocations_by_tool: tree("invocations_by_tool")?,
-            invocations_by_conversation: tree("invocations_by_conversation")?,
-            invocations_by_simulation_run: tree("invocations_by_simulation_run")?,
+            invocation_chunks: tree("invocation_chunks")?,
+            columns: AllColumns::default(),
             durability: {
                 // The first round makes what opening wrote durable, and with it the folders themselves.
                 let db = db.clone();
@@ -137,6 +139,7 @@ impl Store {
             reserve,
             _lock: lock,
         };
+        store.load_columns()?;
         Ok(store)
     }
 

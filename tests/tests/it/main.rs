@@ -18,6 +18,8 @@ mod crashes;
 mod failures;
 mod guests;
 mod inputs;
+mod invocation_pages;
+mod invocation_search;
 mod invocations;
 mod isolation;
 mod layers;
