@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::model::access::Action;
-    use crate::model::{Grant, InvocationSource, InvocationStatus, OrgId, Role, UserId, Version};
+    use crate::model::{Grant, InvocationSource, InvocationStatus, OrgId, Role, RoleName, UserId, UserRef, Version};
     use crate::search::SearchQuery;
 
     fn caller(org: &OrgId, permissions: &[&str]) -> Caller {
@@ -110,7 +110,8 @@ mod tests {
             conditions: std::collections::BTreeMap::new(),
         };
         let permission_grants = permissions.iter().map(grant).collect();
-        Caller::new(org.clone(), UserId::new(), Role { name: "r".to_owned(), permission_grants })
+        let user = UserRef { org_id: org.clone(), user_id: UserId::new() };
+        Caller::new(org.clone(), user, Role { name: RoleName::parse("r").unwrap(), permission_grants })
     }
 
     fn invocation(org: &OrgId, invocation_source: InvocationSource) -> Invocation {
