@@ -50,10 +50,6 @@ impl App {
     pub fn open(config: Config) -> Result<Arc<Self>> {
         let data = &config.data;
         let store = Store::open(data, store::Options { reserve_free_bytes: config.store.reserve_mib << 20 })?;
-        let git_limits = git::Limits {
-            max_pack_bytes: config.git.max_pack_mib << 20,
-            command_timeout: std::time::Duration::from_secs(config.git.command_timeout_s),
-        };
         let options = Options {
             max_concurrent: config.invoke.concurrent,
             max_memory_bytes: config.invoke.memory_mib << 20,
@@ -62,7 +58,7 @@ impl App {
         let app = Arc::new(Self {
             search: Search::open(&data.join("search"))?,
             vault: Vault::open(&data.join("keys/vault.key"))?,
-            repositories: Repositories::open(data.join("repositories"), git_limits)?,
+            repositories: Repositories::open(data.join("repositories"), git::Limits::from(&config.git))?,
             tokens: Tokens::open(&data.join("keys/token.key"), config.auth.token_lifetime_s)?,
             runtime: Runtime::new(options)?,
             loaded: LoadedTools::new(config.invoke.loaded_tools),

@@ -29,7 +29,8 @@ pub fn router(app: Arc<App>) -> Router {
     // What Git's clients call. They compress what they send.
     let git = Router::new()
         .route("/tool/git/{*git_path}", get(git::get).post(git::post))
-        .layer(RequestDecompressionLayer::new());
+        .layer(RequestDecompressionLayer::new())
+        .layer(axum::middleware::from_fn(git::explain));
 
     // What conversations, simulations and authors' programs call.
     let organization = Router::new()
