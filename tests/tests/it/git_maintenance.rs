@@ -10,7 +10,7 @@ use crate::server::Server;
 
 #[tokio::test]
 async fn packs_are_combined_and_what_nothing_refers_to_goes_while_published_commits_stay() {
-    let settings = "[git]\nmaintenance_packs = 4\nprune_after_h = 0\nprune_every_h = 0\n";
+    let settings = "[git]\nmaintenance_packs = 4\nprune_after_h = 0\nprune_every_h = 0\nstall_timeout_s = 600\n";
     let server = Server::start_with(settings).await;
     let ada = server.author("ada");
     let published = ada.push(&["counter"]);
