@@ -21,22 +21,6 @@ use crate::git::{Answer, Service};
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
 /// `GET info/refs?service=…`: what the repository has and can do.
-#[utoipa::path(
-    get,
-    path = "/tool/git/{git_path}",
-    tag = "repository",
-    params(
-        ("git_path" = String, Path, description = "`info/refs`"),
-        ("service" = String, Query, description = "`git-upload-pack` or `git-receive-pack`"),
-    ),
-    responses(
-        (status = 200, description = "the references and capabilities, in Git's protocol"),
-        (status = 401, description = "no valid credentials; Git asks for a password"),
-        (status = 403, description = "`Tool:AccessRepo` is missing"),
-        (status = 404, description = "the organization does not exist, or Git has no such path"),
-        (status = 503, description = "too many Git operations run, or the data folder is nearly full"),
-    ),
-)]
 pub async fn get(
     State(app): State<Arc<App>>,
     caller: Authenticated,
@@ -55,21 +39,6 @@ pub async fn get(
 }
 
 /// `POST git-upload-pack` and `POST git-receive-pack`: a fetch and a push.
-#[utoipa::path(
-    post,
-    path = "/tool/git/{git_path}",
-    tag = "repository",
-    params(("git_path" = String, Path, description = "`git-upload-pack` or `git-receive-pack`")),
-    request_body(content_type = "application/x-git-upload-pack-request", description = "a request in Git's protocol, compressed with gzip or not, of any size that a pack may have"),
-    responses(
-        (status = 200, description = "Git's answer; a push that is refused says so in it, for each reference"),
-        (status = 400, description = "not a request in Git's protocol, or larger than a fetch's may be"),
-        (status = 401, description = "no valid credentials; Git asks for a password"),
-        (status = 403, description = "`Tool:AccessRepo` is missing"),
-        (status = 404, description = "the organization does not exist, or Git has no such path"),
-        (status = 503, description = "too many Git operations run, or the data folder is nearly full"),
-    ),
-)]
 pub async fn post(
     State(app): State<Arc<App>>,
     caller: Authenticated,

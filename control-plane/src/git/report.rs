@@ -20,7 +20,7 @@ mod tests {
 
     #[test]
     fn what_was_changed_is_told_from_what_was_not() {
-        let report = "000eunpack ok\n0013ok refs/heads/a0021ng refs/heads/ok x no reason\n0013ok refs/tags/v\n0000";
+        let report = "000eunpack ok\n0013ok refs/heads/a0021ng refs/heads/ok x no reason\n0033ok refs/tags/v\n0000";
         let names: Vec<_> = changed(report.as_bytes());
         assert_eq!(names, [b"refs/heads/a".to_vec()], "the last one is cut short");
         assert!(changed(&nothing_changed("because")).is_empty());

@@ -105,8 +105,10 @@ impl Lane {
     /// Completes when maintenance has to end.
     pub(super) async fn stopped(&self) {
         let mut stop = self.stop.clone();
-        // The sender is dropped with the repositories, and then there is nothing to maintain either.
-        let _ = stop.wait_for(|stop| *stop).await;
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            // Nobody is left to say so.
+            std::future::pending::<()>().await;
+        }
     }
 }
 
