@@ -41,7 +41,7 @@ impl Repository {
         &self,
         published: impl FnOnce() -> Result<Vec<String>> + Send + 'static,
     ) -> Result<Maintained> {
-        let Some(_turn) = self.lane.may_maintain() else { return Ok(Maintained::NotNeeded) };
+        let Some(_turn) = self.lane.may_maintain().await else { return Ok(Maintained::NotNeeded) };
         let repository = self.clone();
         let looked = blocking(move || Ok((repository.has_many_packs()?, repository.is_time_to_prune()))).await?;
         let (true, is_time_to_prune) = looked else { return Ok(Maintained::NotNeeded) };

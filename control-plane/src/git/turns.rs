@@ -3,17 +3,23 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore, watch};
+use tokio::sync::{
+    OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore, watch,
+};
 
 use super::Limits;
 use crate::error::{Error, Result};
 use crate::model::OrgId;
+
+/// How many repositories are maintained at once: it can wait, and each keeps a processor busy.
+const CONCURRENT_MAINTENANCE: usize = 1;
 
 /// Every organization's lane.
 #[derive(Debug, Clone)]
 pub(super) struct Lanes {
     server: Arc<Semaphore>,
     per_organization: usize,
+    maintenance: Arc<Semaphore>,
     lanes: Arc<Mutex<HashMap<OrgId, Arc<Lane>>>>,
     stop: Arc<watch::Sender<bool>>,
 }
@@ -27,6 +33,7 @@ pub(super) struct Lane {
     objects: Arc<RwLock<()>>,
     /// Taken while maintenance runs, so that it never does so twice.
     maintenance: Arc<tokio::sync::Mutex<()>>,
+    all_maintenance: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
 
@@ -37,14 +44,19 @@ pub(super) struct Turn {
     _organization: OwnedSemaphorePermit,
 }
 
-/// The right to run maintenance.
-pub(super) type MaintenanceTurn = tokio::sync::OwnedMutexGuard<()>;
+/// The right to run maintenance, given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct MaintenanceTurn {
+    _all: OwnedSemaphorePermit,
+    _own: OwnedMutexGuard<()>,
+}
 
 impl Lanes {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             server: Arc::new(Semaphore::new(limits.concurrent)),
             per_organization: limits.concurrent_per_organization,
+            maintenance: Arc::new(Semaphore::new(CONCURRENT_MAINTENANCE)),
             lanes: Arc::default(),
             stop: Arc::new(watch::Sender::new(false)),
         }
@@ -58,6 +70,7 @@ impl Lanes {
                 organization: Arc::new(Semaphore::new(self.per_organization)),
                 objects: Arc::default(),
                 maintenance: Arc::default(),
+                all_maintenance: Arc::clone(&self.maintenance),
                 stop: self.stop.subscribe(),
             })
         });
@@ -96,10 +109,17 @@ impl Lane {
         Arc::clone(&self.objects).try_write_owned().ok()
     }
 
-    /// Takes the one turn for maintenance. None when another has it, and once the server stops.
-    pub(super) fn may_maintain(&self) -> Option<MaintenanceTurn> {
-        let turn = Arc::clone(&self.maintenance).try_lock_owned().ok()?;
-        (!*self.stop.borrow()).then_some(turn)
+    /// Takes the repository's turn for maintenance, and waits for the server's. None when another has the repository's,
+    /// and once the server stops.
+    pub(super) async fn may_maintain(&self) -> Option<MaintenanceTurn> {
+        let own = Arc::clone(&self.maintenance).try_lock_owned().ok()?;
+        tokio::select! {
+            biased;
+            () = self.stopped() => None,
+            all = Arc::clone(&self.all_maintenance).acquire_owned() => {
+                Some(MaintenanceTurn { _all: all.ok()?, _own: own })
+            }
+        }
     }
 
     /// Completes when maintenance has to end.
@@ -138,10 +158,10 @@ mod tests {
         drop(push);
         assert!(lane.may_prune().is_some());
 
-        let turn = lane.may_maintain().unwrap();
-        assert!(lane.may_maintain().is_none());
+        let turn = lane.may_maintain().await.unwrap();
+        assert!(lane.may_maintain().await.is_none());
         drop(turn);
         lanes.stop_maintenance().await;
-        assert!(lane.may_maintain().is_none());
+        assert!(lane.may_maintain().await.is_none());
     }
 }

@@ -29,7 +29,7 @@ async fn branches_and_tags_are_made_moved_and_deleted() {
     assert!(listed().contains(&format!("{third}\trefs/heads/main")));
     assert!(!listed().contains(&format!("{second}\trefs/tags/light")));
     let stale = format!("--force-with-lease=main:{second}");
-    assert!(ada.refused(&["push", &stale, "origin", "+main~1:main"]).contains("stale info"));
+    assert!(ada.refused(&["push", &stale, "origin", "main~1:main"]).contains("stale info"));
 
     ada.git(&["push", "--quiet", "--push-option=ci.skip", "--push-option=x=ä", "origin", "main:refs/heads/options"]);
     ada.git(&["push", "--quiet", "origin", "--delete", "feature/häuser", "v1", "options"]);
@@ -204,6 +204,28 @@ async fn a_client_that_hangs_up_leaves_neither_objects_nor_processes() {
     while processes_in(&server.installation.repository()) > 0 || has_quarantine(&server.installation) {}
     assert_eq!(contents(&server.installation), before);
     ada.git(&["push", "--quiet", "origin", "main"]);
+}
+
+#[tokio::test]
+async fn a_push_that_takes_too_long_is_ended() {
+    for setting in ["command_timeout_s", "stall_timeout_s"] {
+        let server = Server::start_with(&format!("[git]\n{setting} = 1\n")).await;
+        let ada = server.author("ada");
+        ada.write("random", random(1 << 20));
+        let commit = ada.commit();
+        let pack = pack_of(&server.installation.path("ada"), &commit);
+        let before = contents(&server.installation);
+
+        let mut upload = Upload::begin(&server.client);
+        upload.send(&push_command(None, Some(&commit), "refs/heads/main"));
+        upload.send(&pack[..pack.len() / 2]);
+        let answer = upload.stall();
+
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{setting}: {answer}");
+        assert!(answer.contains("the push took too long and was ended"), "{setting}: {answer}");
+        while processes_in(&server.installation.repository()) > 0 {}
+        assert_eq!(contents(&server.installation), before, "{setting}");
+    }
 }
 
 #[tokio::test]

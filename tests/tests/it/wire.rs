@@ -37,6 +37,11 @@ impl Upload {
         self.stream.write_all(&chunk).unwrap();
     }
 
+    /// Sends no more, and answers what the server says to that.
+    pub fn stall(self) -> String {
+        read(self.stream)
+    }
+
     /// Ends the body and answers what the server says, head and chunks.
     pub fn finish(mut self) -> String {
         self.stream.write_all(b"0\r\n\r\n").unwrap();
