@@ -55,8 +55,8 @@ pub(super) fn judge(request: &PushRequest, ref_count: usize, max_refs: usize) ->
         verdict.messages.truncate(MAX_REFUSED);
         return Verdict { settings: None, ..verdict };
     }
-    // Git itself refuses names that are not well-formed, and they might mean something else as a pattern.
-    let hidden = refused.iter().filter(|command| is_well_formed(&command.name));
+    // Git itself refuses what ends with a slash, and as a pattern it would hide all that is below.
+    let hidden = refused.iter().filter(|command| !command.name.ends_with(b"/"));
     let settings = hidden.map(|command| ("receive.hideRefs", OsString::from_vec([b"^", &command.name[..]].concat())));
     Verdict { settings: Some(settings.collect()), ..verdict }
 }
@@ -153,9 +153,10 @@ mod tests {
 
     #[test]
     fn what_breaks_a_rule_is_hidden_and_the_rest_is_not() {
-        let verdict = judge(&request(&["refs/heads/a", "refs/x/b", "refs/heads/a..b"]), 0, 10);
-        assert_eq!(verdict.settings.unwrap(), [("receive.hideRefs", "^refs/x/b".into())]);
-        assert_eq!(verdict.messages.len(), 2);
+        let verdict = judge(&request(&["refs/heads/a", "refs/x/b", "refs/heads/a..b", "refs/heads/"]), 0, 10);
+        let hidden = ["^refs/x/b", "^refs/heads/a..b"].map(|name| ("receive.hideRefs", name.into()));
+        assert_eq!(verdict.settings.unwrap(), hidden);
+        assert_eq!(verdict.messages.len(), 3);
     }
 
     #[test]
