@@ -87,7 +87,8 @@ async fn what_is_not_in_gits_protocol_is_refused_in_words() {
     assert!(listed.expect(200).as_str().unwrap().contains(&format!("{commit} refs/heads/main")));
 
     let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
-    bomb.write_all(&b"0014command=ls-refs\n".repeat(1 << 20)).unwrap();
+    bomb.write_all(b"0012command=fetch\n0001").unwrap();
+    bomb.write_all(format!("0032have {commit}\n").repeat(250_000).as_bytes()).unwrap();
     let request = post("git-upload-pack", "git-upload-pack-request", bomb.finish().unwrap());
     let refused = answer(request.header("content-encoding", "gzip").header("git-protocol", "version=2")).await;
     assert!(refused.detail(400).contains("the request of a fetch has at most"));
