@@ -57,10 +57,6 @@ impl App {
         let data = &config.data;
         let store = Store::open(data, store::Options { reserve_free_bytes: config.store.reserve_mib << 20 })?;
         builds::clear_stages(data)?;
-        let git_limits = git::Limits {
-            max_pack_bytes: config.git.max_pack_mib << 20,
-            command_timeout: std::time::Duration::from_secs(config.git.command_timeout_s),
-        };
         let options = Options {
             max_concurrent: config.invoke.concurrent,
             max_memory_bytes: config.invoke.memory_mib << 20,
@@ -73,7 +69,7 @@ impl App {
             search: Search::open(&data.join("search"), max_text_bytes, belongs)?,
             indexing,
             vault: Vault::open(&data.join("keys/vault.key"))?,
-            repositories: Repositories::open(data.join("repositories"), git_limits)?,
+            repositories: Repositories::open(data.join("repositories"), git::Limits::from(&config.git))?,
             tokens: Tokens::open(&config.auth, &data.join("keys/token.key"))?,
             runtime: Runtime::new(options)?,
             loaded: LoadedTools::new(config.invoke.loaded_tools),

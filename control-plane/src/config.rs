@@ -54,7 +54,21 @@ table! {
 }
 table! {
     /// `[git]`
-    Git { max_pack_mib: u64, command_timeout_s: u64 }
+    Git {
+        max_pack_mib: u64,
+        command_timeout_s: u64,
+        stall_timeout_s: u64,
+        concurrent: usize,
+        concurrent_per_organization: usize,
+        memory_mib: u64,
+        max_commands: usize,
+        max_refs: usize,
+        max_fetch_request_kib: u64,
+        maintenance_packs: usize,
+        maintenance_timeout_s: u64,
+        prune_after_h: u64,
+        prune_every_h: u64,
+    }
 }
 table! {
     /// `[tool]`

@@ -114,10 +114,6 @@ path_id!(
     ToolPath, crate::model::ToolId, "tool_id", crate::model::ToolId::parse
 );
 path_id!(
-    /// The part of the path that belongs to Git.
-    GitPath, String, "git_path", |text| Ok(text.to_owned())
-);
-path_id!(
     /// The version or constraint in the path, as it stands.
     VersionPath, String, "version", |text| Ok(text.to_owned())
 );

@@ -38,7 +38,10 @@ use crate::app::App;
 /// not in the document is not served.
 fn routes() -> OpenApiRouter<Arc<App>> {
     // What Git's clients call. They compress what they send.
-    let git = OpenApiRouter::new().routes(routes!(git::get, git::post)).layer(RequestDecompressionLayer::new());
+    let git = OpenApiRouter::new()
+        .routes(routes!(git::get, git::post))
+        .layer(RequestDecompressionLayer::new())
+        .layer(axum::middleware::from_fn(git::explain));
 
     // What administrators of an organization call.
     let access = OpenApiRouter::new()

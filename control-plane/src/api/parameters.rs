@@ -23,15 +23,15 @@ impl PartialSchema for VersionConstraint {
 impl ToSchema for VersionConstraint {}
 
 /// A body that is no text.
-pub struct Bytes;
+pub struct Binary;
 
-impl PartialSchema for Bytes {
+impl PartialSchema for Binary {
     fn schema() -> RefOr<Schema> {
         text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
     }
 }
 
-impl ToSchema for Bytes {}
+impl ToSchema for Binary {}
 
 /// How many entries a page may hold.
 pub fn limit(default: usize, max: usize) -> Parameter {

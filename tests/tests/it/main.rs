@@ -1,13 +1,15 @@
 //! Toolplane as an outside client meets it: the real binaries, the real `git`, real sandboxes.
 //!
 //! The harness is [`programs`] (where the binaries are), [`server`] (a control plane in a temporary folder), [`client`]
-//! (its HTTP contract) and [`author`] (who pushes with `git`). Each other module is a subject with its tests; each test
-//! has a server of its own. A publish takes seconds, so a test asserts all that it can about one published tool.
+//! (its HTTP contract), [`author`] (who pushes with `git`) and [`wire`] (who speaks HTTP byte by byte). Each other
+//! module is a subject with its tests; each test has a server of its own. A publish takes seconds, so a test asserts all
+//! that it can about one published tool.
 
 mod author;
 mod client;
 mod programs;
 mod server;
+mod wire;
 
 mod access;
 mod answers;
@@ -16,6 +18,13 @@ mod auth_matrix;
 mod broken;
 mod crashes;
 mod failures;
+mod git_clients;
+mod git_crashes;
+mod git_maintenance;
+mod git_memory;
+mod git_protocol;
+mod git_pushes;
+mod git_requests;
 mod guests;
 mod inputs;
 mod invocation_pages;

@@ -17,6 +17,9 @@ use crate::programs;
 /// Longer than the server waits for requests in flight (30 s).
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 
+/// The file of settings that differ from the defaults, where there are any.
+const SETTINGS: &str = "settings.toml";
+
 /// A running server.
 pub struct Server {
     /// Signed in as the organization's first administrator.
@@ -63,11 +66,6 @@ impl Installation {
         init_org(name, &self.data())
     }
 
-    /// Settings that differ from the defaults, for servers that are started from now on.
-    pub fn configure(&self, settings: &str) {
-        fs_err::write(self.path("config.toml"), settings).unwrap();
-    }
-
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -85,6 +83,16 @@ impl Installation {
         self.files().into_iter().filter(|path| !path.starts_with(&database)).collect()
     }
 
+    /// The bare repository of the first organization.
+    pub fn repository(&self) -> PathBuf {
+        self.data().join(format!("repositories/{}.git", self.key.organization_id))
+    }
+
+    /// Settings that differ from the defaults, in TOML, for every server that starts from now on.
+    pub fn configure(&self, settings: &str) {
+        fs_err::write(self.path(SETTINGS), settings).unwrap();
+    }
+
     /// A place in the temporary folder, outside of the data folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -97,16 +105,31 @@ impl Server {
         Self::start_on(Installation::new()).await
     }
 
+    /// Starts a server with a new organization and settings that differ from the defaults, in TOML, and signs in.
+    pub async fn start_with(settings: &str) -> Self {
+        let installation = Installation::new();
+        installation.configure(settings);
+        Self::start_on(installation).await
+    }
+
     /// Starts a server on a data folder and signs in.
     pub async fn start_on(installation: Arc<Installation>) -> Self {
         let log = fs_err::File::create(installation.path("server.log")).unwrap();
         let mut command = programs::command("control-plane");
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(installation.data());
-        let settings = installation.path("config.toml");
-        if settings.is_file() {
-            command.arg("--config").arg(settings);
+        let settings = installation.path(SETTINGS);
+        if settings.exists() {
+            command.arg("serve").arg("--config").arg(settings);
+        } else {
+            command.arg("serve");
         }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.into_file()).spawn().unwrap();
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0", "--data"])
+            .arg(installation.data())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.into_file())
+            .spawn()
+            .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         // From here on the process ends with this value, whatever fails.
         let mut process = Process { child: Some(child), stdout, installation: Arc::clone(&installation) };
@@ -124,6 +147,11 @@ impl Server {
         child.kill().unwrap();
         child.wait().unwrap();
         self.installation
+    }
+
+    /// The id of the server's process.
+    pub fn process_id(&self) -> u32 {
+        self.process.child.as_ref().unwrap().id()
     }
 
     /// Asks the server to stop, and answers how it ended.
