@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use control_plane::app::App;
 use control_plane::config::Config;
-use control_plane::model::{OrgId, User, UserId};
+use control_plane::model::{OrgId, RoleName, User, UserId};
+use control_plane::store::AccessChange;
 use tokio::net::TcpListener;
 
 #[tokio::test]
@@ -16,8 +17,10 @@ async fn a_user_without_the_permission_is_told_so_by_git() {
     let app = tokio::task::spawn_blocking(|| App::open(config)).await.expect("no panic").expect("it opens");
     let org = OrgId::parse("acme").expect("an id");
     let made = app.init_organization(&org).await.expect("an organization");
-    let user = User { id: UserId::new(), role_name: "DefaultUserRole".to_owned(), created_at: jiff::Timestamp::now() };
-    app.store.create_user(&org, &user).await.expect("a user");
+    let role_name = RoleName::parse(RoleName::USER).expect("a role");
+    let user = User { id: UserId::new(), home: None, name: None, role_name, created_at: jiff::Timestamp::now() };
+    let add = || Ok((vec![AccessChange::PutUser(user.clone())], ()));
+    app.store.change_access(&org, add).await.expect("a user");
     let listener = TcpListener::bind(app.config.listen).await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

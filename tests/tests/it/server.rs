@@ -18,7 +18,7 @@ use crate::programs;
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 
 /// The file of settings that differ from the defaults, where there are any.
-const SETTINGS: &str = "settings.toml";
+const SETTINGS: &str = "config.toml";
 
 /// A running server.
 pub struct Server {
