@@ -42,7 +42,7 @@ pub struct InvokeVersion {
 #[serde(deny_unknown_fields)]
 pub(super) struct Input {
     /// They have to conform to the version's `input_schema`.
-    #[schema(value_type = Object, examples(json!({"name": "Ada"})))]
+    #[schema(value_type = Object)]
     input_parameters: serde_json::Map<String, Value>,
     invocation_mode: Mode,
     /// Variables of the conversation, at most 20.
