@@ -124,7 +124,7 @@ impl KeySet {
         Ok(Self { source, limits, known: RwLock::new(known), last: Mutex::default() })
     }
 
-    /// What a token says that names the key of that id, if `decode` gives anything.
+    /// What `decode` makes of a token by the key that the token names, or by the only key where it names none.
     pub async fn with_key<T>(
         self: &Arc<Self>,
         id: Option<&str>,
@@ -137,6 +137,10 @@ impl KeySet {
                 tokio::spawn(Arc::clone(self).refresh());
             }
             return decode(key);
+        }
+        if id.is_none() && known.since.is_some() {
+            // Which of several keys is meant does not become clearer by fetching them.
+            return None;
         }
         // In a task of its own: a caller that hangs up must not waste the only fetch of the interval.
         tokio::spawn(Arc::clone(self).refresh()).await.ok()?;

@@ -68,11 +68,12 @@ impl App {
             refuse_built_in(name)?;
             let users = self.store.list_users(&caller.org)?.iter().filter(|user| user.role_name == *name).count();
             if users > 0 {
-                let message = format!("the role `{name}` has {users} users: give them another role first");
+                let message =
+                    format!("the role `{name}` is in use, users of it: {users}; give them another role first");
                 return Err(Error::Conflict(message));
             }
             if self.is_role_of_an_api_key(&caller.org, name)? {
-                let message = format!("the role `{name}` has API keys: delete those first");
+                let message = format!("the role `{name}` is in use by API keys: delete those first");
                 return Err(Error::Conflict(message));
             }
             Ok((vec![AccessChange::DeleteRole(name.clone())], ()))

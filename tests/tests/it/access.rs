@@ -142,7 +142,8 @@ async fn invocations_are_seen_by_whoever_may_see_their_kind() {
     let server = Server::start().await;
     let client = &server.client;
     let id = "0".repeat(24);
-    let paths = ["tool/invocation".to_owned(), "tool/invocation/search".to_owned(), format!("tool/invocation/{id}")];
+    let search = "tool/invocation/search?query=x".to_owned();
+    let paths = ["tool/invocation".to_owned(), search, format!("tool/invocation/{id}")];
     let user = client.with_role("DefaultUserRole").await;
     for path in &paths {
         let refused = user.get(path).await.detail(403);

@@ -80,7 +80,7 @@ async fn built_in_roles_and_roles_in_use_stay() {
     client.create_role("guide", &[allow("Tool:InvokeTool")]).await.expect(201);
     let user = client.create_user("guide").await;
     let refused = client.delete("role/guide").await.detail(409);
-    assert!(refused.contains("1 user"), "{refused}");
+    assert!(refused.contains("users of it: 1;"), "{refused}");
     client.delete(&format!("user/{user}")).await.expect(204);
     let key = client.post("organization/api_key/", json!({"duration": "P1D", "role_name": "guide"})).await.expect(201);
     let refused = client.delete("role/guide").await.detail(409);
