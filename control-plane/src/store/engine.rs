@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 /// The layout of the trees. A change that older programs cannot read raises it.
 const STORE_FORMAT: u32 = 2;
 
-/// What sled keeps of its pages in memory, in bytes as they are on disk; there they take about three times as much.
-/// What it does not keep comes from the system's cache at some ten microseconds a page.
+/// What sled keeps of its pages in memory, in bytes. By itself it would keep a gigabyte; what it does not keep it reads
+/// from its file, which the system caches.
 const CACHE_BYTES: u64 = 128 << 20;
 
 /// How long to wait for a store that this very process has just closed: sled's worker threads may hold its file a
