@@ -137,11 +137,12 @@ async fn measure(folder: &Path) -> Result<()> {
     client.searches(&filled).await?;
     println!("resident: {} MB after the searches", resident_mb()?);
     record(&app).await?;
+    client.search_after_records(&app).await?;
     drop(stop);
     Ok(())
 }
 
-/// What one record costs its writer, alone and with others.
+/// What one record costs its writer.
 async fn record(app: &Arc<App>) -> Result<()> {
     let org = OrgId::parse("writers")?;
     let mut records = Records::new(&org);
@@ -251,6 +252,19 @@ impl Client {
             println!("{}", Distribution::new(first).line(&format!("{name}, first page")));
             println!("{}", Distribution::new(deep).line(&format!("{name}, any page")));
         }
+        Ok(())
+    }
+
+    /// A search that has one more record to index and to commit first.
+    async fn search_after_records(&self, app: &App) -> Result<()> {
+        let org = OrgId::parse(ORGANIZATION)?;
+        let mut records = Records::new(&org);
+        let mut taken = Vec::new();
+        for _ in 0..REQUESTS {
+            app.store.record_invocations(&org, &records.batch(1)).await?;
+            taken.push(self.request("/search?query=ValueError", 1).await?);
+        }
+        println!("{}", Distribution::new(taken).line("search: right after a record"));
         Ok(())
     }
 

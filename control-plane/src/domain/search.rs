@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::domain::invocations::visible;
 use crate::error::{Error, Result};
-use crate::model::{Invocation, InvocationId, OrgId, SourceType};
+use crate::model::{Invocation, OrgId, SourceType};
 use crate::search::{Kinds, Reached, SearchQuery};
 use crate::store::Store;
 
@@ -42,8 +42,7 @@ impl App {
         }
         while self.search.next(&caller.org) < total && self.index_batch(&caller.org)? > 0 {}
         let found = self.search.find(&caller.org, &query).context("failed to search")?;
-        let load = |id: InvocationId| self.store.get_invocation(&caller.org, id).transpose();
-        found.into_iter().filter_map(load).collect()
+        self.store.get_invocations(&caller.org, &found)
     }
 
     /// Indexes all that is on record and not in the index. It blocks; what is recorded meanwhile may be left.

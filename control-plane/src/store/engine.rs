@@ -17,6 +17,10 @@ use crate::error::{Error, Result};
 /// The layout of the trees. A change that older programs cannot read raises it.
 const STORE_FORMAT: u32 = 2;
 
+/// What sled keeps of its pages in memory, in bytes. By itself it would keep a gigabyte; what it does not keep it reads
+/// from its file, which the system caches.
+const CACHE_BYTES: u64 = 128 << 20;
+
 /// How long to wait for a store that this very process has just closed: sled's worker threads may hold its file a
 /// moment longer than its handle lives.
 const CLOSING_TAKES_AT_MOST: Duration = Duration::from_secs(5);
@@ -36,7 +40,7 @@ pub(super) fn open(folder: &Path) -> Result<(sled::Db, EngineFiles)> {
 
 fn open_engine(folder: &Path) -> Result<sled::Db> {
     // No flushing in the background: the flusher does it, and nobody else may believe that sled's own is enough.
-    let config = sled::Config::new().path(folder).flush_every_ms(None);
+    let config = sled::Config::new().path(folder).flush_every_ms(None).cache_capacity(CACHE_BYTES);
     let give_up_at = Instant::now() + CLOSING_TAKES_AT_MOST;
     loop {
         match config.open() {

@@ -207,3 +207,45 @@ fn decode(content: &[u8]) -> Option<(Chunk, Vec<Class>)> {
     let is_whole = groups.len() == 16 * count && chunk.classes.iter().all(|place| (*place as usize) < classes.len());
     is_whole.then_some((Chunk { span_ns, span_ids, ..chunk }, classes))
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::super::testing::{EVERYTHING, acme, assorted, ids, open_in};
+    use super::super::{Listing, Order, SortField};
+    use super::*;
+
+    #[tokio::test]
+    async fn chunks_are_kept_and_made_again_when_they_are_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut random = StdRng::seed_from_u64(3);
+        let records = assorted(&mut random, 2 * CHUNK_ROWS + 10);
+        let sort = [(SortField::ToolId, Order::NewestFirst), (SortField::CreatedAt, Order::NewestFirst)];
+        let listing = Listing { sort: &sort, limit: 300, ..EVERYTHING };
+        let store = open_in(folder.path());
+        for batch in records.chunks(1000) {
+            store.record_invocations(&acme(), batch).await.unwrap();
+        }
+        let expected = ids(&store, &listing);
+        let kept: Vec<_> = store.invocation_chunks.iter().values().collect::<Result<_, _>>().unwrap();
+        assert_eq!(kept.len(), 2);
+        store.close().await.unwrap();
+
+        let store = open_in(folder.path());
+        assert_eq!(ids(&store, &listing), expected, "from chunks");
+        store.close().await.unwrap();
+        for shard in fs_err::read_dir(folder.path().join("blobs")).unwrap() {
+            for file in fs_err::read_dir(shard.unwrap().path()).unwrap() {
+                fs_err::write(file.unwrap().path(), b"something else").unwrap();
+            }
+        }
+        let store = open_in(folder.path());
+        assert_eq!(ids(&store, &listing), expected, "from rows");
+        assert_eq!(store.count_invocations(&acme()), records.len() as u64);
+        let next = assorted(&mut random, 1);
+        store.record_invocations(&acme(), &next).await.unwrap();
+        assert_eq!(store.invocation_id(&acme(), records.len() as u64), Some(next[0].id), "numbers go on");
+    }
+}

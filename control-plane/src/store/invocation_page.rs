@@ -98,7 +98,7 @@ impl View {
             // The likeliest chunk comes first, since what it holds makes others needless.
             let index = if ranks.time == Some(Order::NewestFirst) { last - 1 - index } else { index };
             let chunk = &self.chunks[index];
-            let (least, most) = ranks.leads(chunk);
+            let Some((least, most)) = ranks.leads(chunk) else { continue };
             let is_before = cursor.is_some_and(|cursor| most < cursor.lead);
             if is_before || best.worst.is_some_and(|worst| least > worst.lead) {
                 continue;
@@ -110,7 +110,7 @@ impl View {
                 if rank == UNWANTED || (!groups.is_empty() && groups.binary_search(&chunk.groups[row]).is_err()) {
                     continue;
                 }
-                let lead = ranks.lead(rank, chunk.created_ns[row]);
+                let lead = ranks.lead(rank, chunk.created_ns[row], chunk.ids[row]);
                 if cursor.is_some_and(|cursor| lead < cursor.lead) || best.worst.is_some_and(|worst| lead > worst.lead)
                 {
                     continue;
@@ -146,29 +146,33 @@ impl Ranks {
 
     fn place(&self, chunk: &Chunk, row: usize) -> Place {
         let class = chunk.classes[row] as usize;
-        let lead = self.lead(self.major[class], chunk.created_ns[row]);
+        let lead = self.lead(self.major[class], chunk.created_ns[row], chunk.ids[row]);
         Place { lead, minor_rank: self.minor[class], id: chunk.ids[row] }
     }
 
-    /// The rank, then the time in its direction: a number that sorts as both do.
-    fn lead(&self, major_rank: u32, created_ns: i64) -> u128 {
+    /// The rank, then the time in its direction or else the id: a number that sorts as both do.
+    fn lead(&self, major_rank: u32, created_ns: i64, id: InvocationId) -> u128 {
         let ascending = (created_ns as u64) ^ (1 << 63);
-        let time = match self.time {
-            None => 0,
-            Some(Order::OldestFirst) => ascending,
-            Some(Order::NewestFirst) => !ascending,
-        };
-        u128::from(major_rank) << 64 | u128::from(time)
+        match self.time {
+            Some(Order::OldestFirst) => u128::from(major_rank) << 64 | u128::from(ascending),
+            Some(Order::NewestFirst) => u128::from(major_rank) << 64 | u128::from(!ascending),
+            None => {
+                let mut bytes = [0; 16];
+                bytes[..4].copy_from_slice(&major_rank.to_be_bytes());
+                bytes[4..].copy_from_slice(id.as_bytes());
+                u128::from_be_bytes(bytes)
+            }
+        }
     }
 
-    /// The bounds of what a chunk may hold.
-    fn leads(&self, chunk: &Chunk) -> (u128, u128) {
-        let (oldest, newest) = chunk.span_ns.unwrap_or_default();
+    /// The bounds of what a chunk may hold; none where it is empty.
+    fn leads(&self, chunk: &Chunk) -> Option<(u128, u128)> {
+        let ((oldest, newest), (smallest, largest)) = chunk.span_ns.zip(chunk.span_ids)?;
         let (first, last) = match self.time {
             Some(Order::NewestFirst) => (newest, oldest),
             _ => (oldest, newest),
         };
-        (self.lead(0, first), self.lead(self.last_major, last))
+        Some((self.lead(0, first, smallest), self.lead(self.last_major, last, largest)))
     }
 }
 
@@ -230,4 +234,180 @@ fn compare(a: &Class, b: &Class, fields: &[Sort]) -> Ordering {
         }
     });
     by_field.fold(Ordering::Equal, Ordering::then)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::seq::IndexedRandom;
+    use rand::{Rng, SeedableRng};
+
+    use super::super::testing::{EVERYTHING, acme, assorted, conversation, ids, invocation, open_in, other_org};
+    use super::*;
+    use crate::error::Error;
+    use crate::model::{Invocation, SourceType, ToolId};
+
+    /// What a list is, said as plainly as it can be.
+    fn naive(records: &[Invocation], listing: &Listing) -> Vec<InvocationId> {
+        let among = |ids: &[String], id: Option<&str>| {
+            ids.is_empty() || id.is_some_and(|id| ids.iter().any(|wanted| wanted == id))
+        };
+        let mut passed: Vec<_> = records
+            .iter()
+            .filter(|record| {
+                let source = &record.invocation_source;
+                let class = Class {
+                    tool_id: record.tool_id,
+                    version: record.tool_version,
+                    source_type: source.source_type(),
+                    succeeded: record.invocation_status.has_succeeded(),
+                };
+                (listing.wants)(&class)
+                    && among(listing.conversation_ids, source.conversation_id())
+                    && among(listing.simulation_run_ids, source.simulation_run_id())
+            })
+            .collect();
+        passed.sort_by(|a, b| {
+            let mut ordering = std::cmp::Ordering::Equal;
+            for (field, order) in listing.sort {
+                let by_field = match field {
+                    SortField::CreatedAt => a.created_at.cmp(&b.created_at),
+                    SortField::VersionMajor => a.tool_version.major.cmp(&b.tool_version.major),
+                    SortField::VersionMinor => a.tool_version.minor.cmp(&b.tool_version.minor),
+                    SortField::VersionPatch => a.tool_version.patch.cmp(&b.tool_version.patch),
+                    SortField::ToolId => a.tool_id.cmp(&b.tool_id),
+                    SortField::SourceType => a.invocation_source.source_type().cmp(&b.invocation_source.source_type()),
+                    SortField::Succeeded => {
+                        a.invocation_status.has_succeeded().cmp(&b.invocation_status.has_succeeded())
+                    }
+                };
+                ordering = ordering.then(if *order == Order::OldestFirst { by_field } else { by_field.reverse() });
+            }
+            ordering.then(a.id.cmp(&b.id))
+        });
+        passed.iter().map(|record| record.id).collect()
+    }
+
+    /// A filter and an order at random.
+    struct Wanted {
+        tools: Vec<ToolId>,
+        kind: Option<SourceType>,
+        succeeded: Option<bool>,
+        minor: Option<u64>,
+        conversations: Vec<String>,
+        runs: Vec<String>,
+        sort: Vec<Sort>,
+    }
+
+    impl Wanted {
+        fn random(random: &mut StdRng, records: &[Invocation]) -> Self {
+            use SortField::{
+                CreatedAt, SourceType as Kind, Succeeded, ToolId, VersionMajor, VersionMinor, VersionPatch,
+            };
+            let fields = [CreatedAt, VersionMajor, VersionMinor, VersionPatch, ToolId, Kind, Succeeded];
+            let orders = [Order::OldestFirst, Order::NewestFirst];
+            let some = |random: &mut StdRng, names: &[&str]| -> Vec<String> {
+                let count = if random.random_bool(0.7) { 0 } else { random.random_range(1..=2) };
+                names.choose_multiple(random, count).map(|name| (*name).to_owned()).collect()
+            };
+            Self {
+                tools: (0..random.random_range(0..3)).map(|_| records.choose(random).unwrap().tool_id).collect(),
+                kind: [None, Some(SourceType::RegularConversation), Some(SourceType::SimulationConversation)]
+                    [random.random_range(0..3)],
+                succeeded: [None, Some(true), Some(false)][random.random_range(0..3)],
+                minor: [None, Some(2)][random.random_range(0..2)],
+                conversations: some(random, &["a", "b", "c", "nobody's"]),
+                runs: some(random, &["a", "b"]),
+                sort: (0..random.random_range(0..5))
+                    .map(|_| (*fields.choose(random).unwrap(), *orders.choose(random).unwrap()))
+                    .collect(),
+            }
+        }
+
+        fn wants(&self, class: &Class) -> bool {
+            (self.tools.is_empty() || self.tools.contains(&class.tool_id))
+                && self.kind.is_none_or(|kind| kind == class.source_type)
+                && self.succeeded.is_none_or(|succeeded| succeeded == class.succeeded)
+                && self.minor.is_none_or(|minor| minor == class.version.minor)
+        }
+    }
+
+    #[tokio::test]
+    async fn every_filter_and_order_gives_what_it_says_also_after_a_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut random = StdRng::seed_from_u64(1);
+        let records = assorted(&mut random, 600);
+        let mut store = open_in(folder.path());
+        for batch in records.chunks(100) {
+            store.record_invocations(&acme(), batch).await.unwrap();
+        }
+        for round in 0..400 {
+            if round == 200 {
+                store.close().await.unwrap();
+                store = open_in(folder.path());
+            }
+            let wanted = Wanted::random(&mut random, &records);
+            let wants = |class: &Class| wanted.wants(class);
+            let mut listing = Listing {
+                wants: &wants,
+                conversation_ids: &wanted.conversations,
+                simulation_run_ids: &wanted.runs,
+                sort: &wanted.sort,
+                after: None,
+                limit: random.random_range(1..200),
+            };
+            let mut paged = Vec::new();
+            loop {
+                let page = store.list_invocations(&acme(), &listing).unwrap();
+                assert!(page.invocations.len() <= listing.limit);
+                paged.extend(page.invocations.iter().map(|invocation| invocation.id));
+                listing.after = page.continue_after;
+                if listing.after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(paged, naive(&records, &listing), "{:?} {:?}", wanted.sort, wanted.conversations);
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_repeat_and_skip_nothing_while_records_arrive() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_in(folder.path());
+        let mut random = StdRng::seed_from_u64(2);
+        let records = assorted(&mut random, 150);
+        store.record_invocations(&acme(), &records).await.unwrap();
+        for order in [Order::OldestFirst, Order::NewestFirst] {
+            let sort = [(SortField::Succeeded, order), (SortField::CreatedAt, order)];
+            let there_before = ids(&store, &Listing { sort: &sort, ..EVERYTHING });
+            let mut listing = Listing { sort: &sort, limit: 7, ..EVERYTHING };
+            let mut seen = Vec::new();
+            loop {
+                let page = store.list_invocations(&acme(), &listing).unwrap();
+                seen.extend(page.invocations.iter().map(|invocation| invocation.id));
+                store.record_invocations(&acme(), &assorted(&mut random, 5)).await.unwrap();
+                listing.after = page.continue_after;
+                // What arrives may come after the page, so that a list never ends; all that was there is seen by then.
+                if listing.after.is_none() || there_before.iter().all(|id| seen.contains(id)) {
+                    break;
+                }
+            }
+            let mut unique = seen.clone();
+            unique.sort();
+            unique.dedup();
+            assert_eq!(unique.len(), seen.len(), "a page repeats an entry");
+            seen.retain(|id| there_before.contains(id));
+            assert_eq!(seen, there_before, "a page skips an entry");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_after_what_does_not_exist_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_in(folder.path());
+        store.record_invocations(&acme(), &[invocation(ToolId::new(), conversation("a"), 1)]).await.unwrap();
+        let refused = store.list_invocations(&acme(), &Listing { after: Some(1), ..EVERYTHING });
+        assert!(matches!(refused, Err(Error::Invalid(_))));
+        assert!(store.list_invocations(&other_org(), &EVERYTHING).unwrap().invocations.is_empty());
+    }
 }

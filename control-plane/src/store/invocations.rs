@@ -12,6 +12,9 @@ use super::{Store, decided, rows};
 use crate::error::{Error, Result};
 use crate::model::{Invocation, InvocationId, OrgId};
 
+/// How many rows of a page one thread reads. Starting a thread costs as much as reading one or two.
+const ROWS_PER_READER: usize = 16;
+
 /// A page of a list.
 #[derive(Debug)]
 pub struct InvocationPage {
@@ -77,6 +80,13 @@ impl Store {
         number.map(|number| self.numbered(org, number)?.load(&self.blobs)).transpose()
     }
 
+    /// Those of these ids that there are, in the order of the ids, without what the tools printed.
+    pub fn get_invocations(&self, org: &OrgId, ids: &[InvocationId]) -> Result<Vec<Invocation>> {
+        let view = self.recorded(org);
+        let numbers: Vec<_> = ids.iter().filter_map(|id| view.number(*id)).collect();
+        self.load_all(org, &numbers)
+    }
+
     /// A page of a list of all that is durable. `Error::Invalid` when it is to come after an entry that does not exist.
     pub fn list_invocations(&self, org: &OrgId, listing: &Listing) -> Result<InvocationPage> {
         let view = self.recorded(org);
@@ -85,8 +95,7 @@ impl Store {
             return Err(Error::invalid(&["query", "continuation_token"], "value_error", message));
         }
         let (numbers, has_more) = view.page(listing);
-        let invocations = numbers.iter().map(|number| self.numbered(org, *number)?.load_without_logs(&self.blobs));
-        let invocations = invocations.collect::<Result<_>>()?;
+        let invocations = self.load_all(org, &numbers)?;
         let continue_after = numbers.last().copied().filter(|_| has_more);
         Ok(InvocationPage { invocations, continue_after })
     }
@@ -104,7 +113,8 @@ impl Store {
     /// Durable invocations by number, from `first` on and at most `limit` of them, without what the tools printed.
     pub fn invocations_from(&self, org: &OrgId, first: u64, limit: usize) -> Result<Vec<Invocation>> {
         let end = self.count_invocations(org).min(first.saturating_add(limit as u64));
-        (first..end).map(|number| self.numbered(org, number)?.load_without_logs(&self.blobs)).collect()
+        let numbers: Vec<_> = (first..end).collect();
+        self.load(org, &numbers)
     }
 
     /// The organizations that have invocations.
@@ -114,6 +124,25 @@ impl Store {
 
     fn recorded(&self, org: &OrgId) -> View {
         self.columns.of(org).lock().unwrap_or_else(PoisonError::into_inner).view()
+    }
+
+    /// Reads rows with some threads: they lie wherever they were written, and what waits for the disk can wait at once.
+    fn load_all(&self, org: &OrgId, numbers: &[u64]) -> Result<Vec<Invocation>> {
+        std::thread::scope(|scope| {
+            let (own, others) = numbers.split_at(numbers.len().min(ROWS_PER_READER));
+            let readers = others.chunks(ROWS_PER_READER).map(|part| scope.spawn(move || self.load(org, part)));
+            let readers: Vec<_> = readers.collect();
+            let mut invocations = self.load(org, own)?;
+            for reader in readers {
+                let panicked = |_| Error::internal(anyhow::anyhow!("a reader panicked"), "failed to read records");
+                invocations.extend(reader.join().map_err(panicked)??);
+            }
+            Ok(invocations)
+        })
+    }
+
+    fn load(&self, org: &OrgId, numbers: &[u64]) -> Result<Vec<Invocation>> {
+        numbers.iter().map(|number| self.numbered(org, *number)?.load_without_logs(&self.blobs)).collect()
     }
 
     fn numbered(&self, org: &OrgId, number: u64) -> Result<InvocationRow> {
@@ -126,291 +155,9 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use jiff::{Span, Timestamp};
-    use rand::rngs::StdRng;
-    use rand::seq::IndexedRandom;
-    use rand::{Rng, SeedableRng};
-    use serde_json::json;
-
-    use super::super::invocation_columns::{CHUNK_ROWS, Class};
-    use super::super::testing::{acme, open_in, other_org};
-    use super::super::{Order, Sort, SortField};
+    use super::super::testing::{acme, conversation, invocation, open_in, other_org};
     use super::*;
-    use crate::model::{InvocationSource, InvocationStatus, SourceType, ToolId, UserId, Version};
-
-    fn conversation(id: &str) -> InvocationSource {
-        InvocationSource::RegularConversation {
-            user_id: UserId::new(),
-            conversation_id: Some(id.to_owned()),
-            interaction_id: None,
-            invocation_metadata: None,
-        }
-    }
-
-    fn simulation_run(id: &str) -> InvocationSource {
-        InvocationSource::SimulationConversation {
-            simulation_unit_test_set_run_id: Some(id.to_owned()),
-            unit_test_id: None,
-            run_index: None,
-            invocation_metadata: None,
-        }
-    }
-
-    fn invocation(tool_id: ToolId, source: InvocationSource, text_bytes: usize) -> Invocation {
-        let text = "x".repeat(text_bytes);
-        Invocation {
-            id: InvocationId::new(),
-            org_id: acme(),
-            created_at: Timestamp::UNIX_EPOCH,
-            invocation_status: InvocationStatus::Succeeded { output: text.clone() },
-            invocation_source: source,
-            duration_ms: 1.5,
-            tool_id,
-            tool_version: Version::FIRST,
-            inputs: json!({"city": text}),
-            logs: text,
-        }
-    }
-
-    const EVERYTHING: Listing = Listing {
-        wants: &|_| true,
-        conversation_ids: &[],
-        simulation_run_ids: &[],
-        sort: &[],
-        after: None,
-        limit: usize::MAX / 4,
-    };
-
-    fn ids(store: &Store, listing: &Listing) -> Vec<InvocationId> {
-        let page = store.list_invocations(&acme(), listing).unwrap();
-        page.invocations.iter().map(|invocation| invocation.id).collect()
-    }
-
-    /// Records that differ in everything that lists look at, with many ties.
-    fn assorted(random: &mut StdRng, count: usize) -> Vec<Invocation> {
-        let tools: Vec<_> = (0..3).map(|_| ToolId::new()).collect();
-        let one = |random: &mut StdRng| {
-            let mut source = match random.random_range(0..4) {
-                0 => simulation_run(["a", "b"].choose(random).unwrap()),
-                _ => conversation(["a", "b", "c"].choose(random).unwrap()),
-            };
-            if let InvocationSource::RegularConversation { conversation_id, .. } = &mut source
-                && random.random_bool(0.3)
-            {
-                *conversation_id = None;
-            }
-            let mut made = invocation(*tools.choose(random).unwrap(), source, 1);
-            let mut number = || random.random_range(1..3);
-            made.tool_version = Version { major: number(), minor: number(), patch: number() };
-            made.created_at = Timestamp::UNIX_EPOCH + Span::new().nanoseconds(random.random_range(-20..20));
-            if random.random_bool(0.3) {
-                made.invocation_status = InvocationStatus::Failed {
-                    exception_message: "m".to_owned(),
-                    exception_type: "ValueError".to_owned(),
-                    exception_stack_trace: Vec::new(),
-                };
-            }
-            made
-        };
-        (0..count).map(|_| one(random)).collect()
-    }
-
-    /// What a list is, said as plainly as it can be.
-    fn naive(records: &[Invocation], listing: &Listing) -> Vec<InvocationId> {
-        let among = |ids: &[String], id: Option<&str>| {
-            ids.is_empty() || id.is_some_and(|id| ids.iter().any(|wanted| wanted == id))
-        };
-        let mut passed: Vec<_> = records
-            .iter()
-            .filter(|record| {
-                let source = &record.invocation_source;
-                let class = Class {
-                    tool_id: record.tool_id,
-                    version: record.tool_version,
-                    source_type: source.source_type(),
-                    succeeded: record.invocation_status.has_succeeded(),
-                };
-                (listing.wants)(&class)
-                    && among(listing.conversation_ids, source.conversation_id())
-                    && among(listing.simulation_run_ids, source.simulation_run_id())
-            })
-            .collect();
-        passed.sort_by(|a, b| {
-            let mut ordering = std::cmp::Ordering::Equal;
-            for (field, order) in listing.sort {
-                let by_field = match field {
-                    SortField::CreatedAt => a.created_at.cmp(&b.created_at),
-                    SortField::VersionMajor => a.tool_version.major.cmp(&b.tool_version.major),
-                    SortField::VersionMinor => a.tool_version.minor.cmp(&b.tool_version.minor),
-                    SortField::VersionPatch => a.tool_version.patch.cmp(&b.tool_version.patch),
-                    SortField::ToolId => a.tool_id.cmp(&b.tool_id),
-                    SortField::SourceType => a.invocation_source.source_type().cmp(&b.invocation_source.source_type()),
-                    SortField::Succeeded => {
-                        a.invocation_status.has_succeeded().cmp(&b.invocation_status.has_succeeded())
-                    }
-                };
-                ordering = ordering.then(if *order == Order::OldestFirst { by_field } else { by_field.reverse() });
-            }
-            ordering.then(a.id.cmp(&b.id))
-        });
-        passed.iter().map(|record| record.id).collect()
-    }
-
-    /// A filter and an order at random.
-    struct Wanted {
-        tools: Vec<ToolId>,
-        kind: Option<SourceType>,
-        succeeded: Option<bool>,
-        minor: Option<u64>,
-        conversations: Vec<String>,
-        runs: Vec<String>,
-        sort: Vec<Sort>,
-    }
-
-    impl Wanted {
-        fn random(random: &mut StdRng, records: &[Invocation]) -> Self {
-            use SortField::{
-                CreatedAt, SourceType as Kind, Succeeded, ToolId, VersionMajor, VersionMinor, VersionPatch,
-            };
-            let fields = [CreatedAt, VersionMajor, VersionMinor, VersionPatch, ToolId, Kind, Succeeded];
-            let orders = [Order::OldestFirst, Order::NewestFirst];
-            let some = |random: &mut StdRng, names: &[&str]| -> Vec<String> {
-                let count = if random.random_bool(0.7) { 0 } else { random.random_range(1..=2) };
-                names.choose_multiple(random, count).map(|name| (*name).to_owned()).collect()
-            };
-            Self {
-                tools: (0..random.random_range(0..3)).map(|_| records.choose(random).unwrap().tool_id).collect(),
-                kind: [None, Some(SourceType::RegularConversation), Some(SourceType::SimulationConversation)]
-                    [random.random_range(0..3)],
-                succeeded: [None, Some(true), Some(false)][random.random_range(0..3)],
-                minor: [None, Some(2)][random.random_range(0..2)],
-                conversations: some(random, &["a", "b", "c", "nobody's"]),
-                runs: some(random, &["a", "b"]),
-                sort: (0..random.random_range(0..5))
-                    .map(|_| (*fields.choose(random).unwrap(), *orders.choose(random).unwrap()))
-                    .collect(),
-            }
-        }
-
-        fn wants(&self, class: &Class) -> bool {
-            (self.tools.is_empty() || self.tools.contains(&class.tool_id))
-                && self.kind.is_none_or(|kind| kind == class.source_type)
-                && self.succeeded.is_none_or(|succeeded| succeeded == class.succeeded)
-                && self.minor.is_none_or(|minor| minor == class.version.minor)
-        }
-    }
-
-    #[tokio::test]
-    async fn every_filter_and_order_gives_what_it_says_also_after_a_start() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut random = StdRng::seed_from_u64(1);
-        let records = assorted(&mut random, 600);
-        let mut store = open_in(folder.path());
-        for batch in records.chunks(100) {
-            store.record_invocations(&acme(), batch).await.unwrap();
-        }
-        for round in 0..400 {
-            if round == 200 {
-                store.close().await.unwrap();
-                store = open_in(folder.path());
-            }
-            let wanted = Wanted::random(&mut random, &records);
-            let wants = |class: &Class| wanted.wants(class);
-            let mut listing = Listing {
-                wants: &wants,
-                conversation_ids: &wanted.conversations,
-                simulation_run_ids: &wanted.runs,
-                sort: &wanted.sort,
-                after: None,
-                limit: random.random_range(1..200),
-            };
-            let mut paged = Vec::new();
-            loop {
-                let page = store.list_invocations(&acme(), &listing).unwrap();
-                assert!(page.invocations.len() <= listing.limit);
-                paged.extend(page.invocations.iter().map(|invocation| invocation.id));
-                listing.after = page.continue_after;
-                if listing.after.is_none() {
-                    break;
-                }
-            }
-            assert_eq!(paged, naive(&records, &listing), "{:?} {:?}", wanted.sort, wanted.conversations);
-        }
-    }
-
-    #[tokio::test]
-    async fn pages_repeat_and_skip_nothing_while_records_arrive() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open_in(folder.path());
-        let mut random = StdRng::seed_from_u64(2);
-        let records = assorted(&mut random, 150);
-        store.record_invocations(&acme(), &records).await.unwrap();
-        for order in [Order::OldestFirst, Order::NewestFirst] {
-            let sort = [(SortField::Succeeded, order), (SortField::CreatedAt, order)];
-            let there_before = ids(&store, &Listing { sort: &sort, ..EVERYTHING });
-            let mut listing = Listing { sort: &sort, limit: 7, ..EVERYTHING };
-            let mut seen = Vec::new();
-            loop {
-                let page = store.list_invocations(&acme(), &listing).unwrap();
-                seen.extend(page.invocations.iter().map(|invocation| invocation.id));
-                store.record_invocations(&acme(), &assorted(&mut random, 5)).await.unwrap();
-                listing.after = page.continue_after;
-                // What arrives may come after the page, so that a list never ends; all that was there is seen by then.
-                if listing.after.is_none() || there_before.iter().all(|id| seen.contains(id)) {
-                    break;
-                }
-            }
-            let mut unique = seen.clone();
-            unique.sort();
-            unique.dedup();
-            assert_eq!(unique.len(), seen.len(), "a page repeats an entry");
-            seen.retain(|id| there_before.contains(id));
-            assert_eq!(seen, there_before, "a page skips an entry");
-        }
-    }
-
-    #[tokio::test]
-    async fn chunks_are_kept_and_made_again_when_they_are_lost() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut random = StdRng::seed_from_u64(3);
-        let records = assorted(&mut random, 2 * CHUNK_ROWS + 10);
-        let sort = [(SortField::ToolId, Order::NewestFirst), (SortField::CreatedAt, Order::NewestFirst)];
-        let listing = Listing { sort: &sort, limit: 300, ..EVERYTHING };
-        let store = open_in(folder.path());
-        for batch in records.chunks(1000) {
-            store.record_invocations(&acme(), batch).await.unwrap();
-        }
-        let expected = &naive(&records, &listing)[..300];
-        assert_eq!(ids(&store, &listing), expected);
-        let kept: Vec<_> = store.invocation_chunks.iter().values().collect::<Result<_, _>>().unwrap();
-        assert_eq!(kept.len(), 2);
-        store.close().await.unwrap();
-
-        let store = open_in(folder.path());
-        assert_eq!(ids(&store, &listing), expected, "from chunks");
-        store.close().await.unwrap();
-        for shard in fs_err::read_dir(folder.path().join("blobs")).unwrap() {
-            for file in fs_err::read_dir(shard.unwrap().path()).unwrap() {
-                fs_err::write(file.unwrap().path(), b"something else").unwrap();
-            }
-        }
-        let store = open_in(folder.path());
-        assert_eq!(ids(&store, &listing), expected, "from rows");
-        assert_eq!(store.count_invocations(&acme()), records.len() as u64);
-        let next = assorted(&mut random, 1);
-        store.record_invocations(&acme(), &next).await.unwrap();
-        assert_eq!(store.invocation_id(&acme(), records.len() as u64), Some(next[0].id), "numbers go on");
-    }
-
-    #[tokio::test]
-    async fn a_page_after_what_does_not_exist_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open_in(folder.path());
-        store.record_invocations(&acme(), &[invocation(ToolId::new(), conversation("a"), 1)]).await.unwrap();
-        let refused = store.list_invocations(&acme(), &Listing { after: Some(1), ..EVERYTHING });
-        assert!(matches!(refused, Err(Error::Invalid(_))));
-        assert!(store.list_invocations(&other_org(), &EVERYTHING).unwrap().invocations.is_empty());
-    }
+    use crate::model::{InvocationStatus, ToolId};
 
     #[tokio::test]
     async fn an_invocation_comes_back_whole_at_every_size() {
