@@ -23,6 +23,7 @@ async fn branches_and_tags_are_made_moved_and_deleted() {
 
     // Back, which only force does; and a tag elsewhere, likewise.
     ada.git(&["reset", "--quiet", "--hard", &first]);
+    ada.write("file", "without which it would be the second, made in the same second");
     let third = ada.commit();
     assert!(ada.refused(&["push", "origin", "main"]).contains("non-fast-forward"));
     ada.git(&["push", "--quiet", "--force", "origin", "main", "main:refs/tags/light"]);
