@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::answer::{self, Answer, Speaker};
 use super::create::sync_folder;
 use super::packet::{self, Packet};
-use super::process::{BUFFER_BYTES, Fed, Pipes, Process, complaint, drain, feed};
+use super::process::{BUFFER_BYTES, Fed, Patience, Pipes, Process, complaint, drain, feed};
 use super::push_request::{PushRequest, Unreadable};
 use super::turns::Turn;
 use super::{Repository, Service, report, rules, service};
@@ -150,7 +150,7 @@ impl Repository {
         let _objects_stay = self.lane.keep_objects().await;
         let mut command = self.wire_command(Service::ReceivePack, protocol.and_then(service::protocol), &settings);
         command.arg(".");
-        let (process, pipes) = Process::start(&mut command, limits.memory_bytes, Some(turn))?;
+        let (process, pipes) = Process::start(&mut command, limits.memory_bytes, Patience::UntilInputEnds, Some(turn))?;
         let held = self.attend_push(process, pipes, &request, &mut body, speaker).await.map_err(|error| {
             if error.kind() == io::ErrorKind::TimedOut {
                 return took_too_long();
