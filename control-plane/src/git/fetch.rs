@@ -8,7 +8,7 @@ use tokio::process::{ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::answer::{self, Answer, Speaker};
-use super::process::{BUFFER_BYTES, Fed, Patience, Pipes, Process, complaint, feed};
+use super::process::{BUFFER_BYTES, Fed, Pipes, Process, complaint, feed};
 use super::service::protocol;
 use super::{Repository, Service};
 use crate::error::{Error, Result};
@@ -61,7 +61,7 @@ impl Repository {
         body: impl AsyncRead + Send + Unpin + 'static,
     ) -> Result<Answer> {
         let turn = self.lane.enter()?;
-        let (process, pipes) = Process::start(&mut command, self.limits.memory_bytes, Patience::None, Some(turn))?;
+        let (process, pipes) = Process::start(&mut command, self.limits.memory_bytes, Some(turn))?;
         let (speaker, answer) = answer::channel(self.limits.stall_timeout);
         let repository = self.clone();
         tokio::spawn(async move {

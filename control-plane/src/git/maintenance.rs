@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::Repository;
 use super::create::{folders_below, sync_folder};
-use super::process::{Patience, Process, complaint};
+use super::process::{Process, complaint};
 use crate::error::{Error, Result};
 
 /// Where commits are kept that versions were published from, while nothing else may refer to them. Clients do not see it.
@@ -85,7 +85,7 @@ impl Repository {
     async fn run(&self, arguments: &[&str], input: String) -> Result<()> {
         let mut command = self.program.command(&self.path, &[]);
         command.args(arguments);
-        let (mut process, pipes) = Process::start(&mut command, self.limits.memory_bytes, Patience::None, None)?;
+        let (mut process, pipes) = Process::start(&mut command, self.limits.memory_bytes, None)?;
         let (mut stdin, mut stdout) = (pipes.stdin, pipes.stdout);
         let ended = {
             let fed = async move { stdin.write_all(input.as_bytes()).await };

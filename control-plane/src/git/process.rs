@@ -19,22 +19,12 @@ pub(super) const BUFFER_BYTES: usize = 64 << 10;
 const MAX_STDERR_BYTES: u64 = 8 << 10;
 
 /// How long git may take to put things in order before it is ended in a harder way.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A running git and the processes that it started. Dropping it ends them all.
 pub(super) struct Process {
     child: Option<Leader>,
-    patience: Patience,
     turn: Option<Turn>,
-}
-
-/// Whether git may end by itself once nobody talks to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Patience {
-    /// It is asked to end at once.
-    None,
-    /// A push whose input ends early removes its quarantine and ends. One that is asked to end leaves it behind.
-    UntilInputEnds,
 }
 
 /// The first process of a group. Dropping it asks the group to end, unless it has ended.
@@ -60,16 +50,11 @@ pub(super) enum Fed {
 
 impl Process {
     /// Starts git. The turn is given back once the process has ended.
-    pub(super) fn start(
-        command: &mut Command,
-        memory_bytes: u64,
-        patience: Patience,
-        turn: Option<Turn>,
-    ) -> Result<(Self, Pipes)> {
+    pub(super) fn start(command: &mut Command, memory_bytes: u64, turn: Option<Turn>) -> Result<(Self, Pipes)> {
         let mut child = command.spawn().map_err(|error| Error::internal(error, "start the git program"))?;
         bound_memory(&child, memory_bytes);
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let process = Self { child: Some(Leader(child)), patience, turn };
+        let process = Self { child: Some(Leader(child)), turn };
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(Error::Internal(anyhow::anyhow!("a pipe of the git program is missing")));
         };
@@ -87,7 +72,7 @@ impl Process {
     /// Ends git and waits for it.
     pub(super) async fn end(mut self) {
         if let Some(leader) = self.child.take() {
-            leader.end(self.patience).await;
+            leader.end().await;
         }
     }
 }
@@ -99,10 +84,10 @@ impl Drop for Process {
         if leader.0.id().is_none() {
             return;
         }
-        let (patience, turn) = (self.patience, self.turn.take());
+        let turn = self.turn.take();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                leader.end(patience).await;
+                leader.end().await;
                 drop(turn);
             });
         }
@@ -111,11 +96,9 @@ impl Drop for Process {
 
 impl Leader {
     /// Asks the whole group to end, and makes it. Not `SIGKILL` at once: git removes its locks when it is asked. What it
-    /// has not accepted yet lies in quarantine, so a push is whole or has not happened.
-    async fn end(mut self, patience: Patience) {
-        if patience == Patience::UntilInputEnds && timeout(LAST_WORDS, self.0.wait()).await.is_ok() {
-            return;
-        }
+    /// has not accepted yet lies in quarantine, so a push is whole or has not happened; the quarantine itself stays, and
+    /// is cleared with what else such a push leaves.
+    async fn end(mut self) {
         self.signal(Signal::TERM);
         if timeout(LAST_WORDS, self.0.wait()).await.is_err() {
             self.signal(Signal::KILL);
