@@ -161,9 +161,15 @@ impl Repository {
         let attended = self.attend_push(process, pipes, &request, &mut body, speaker, deadline).await;
         let (fed, held) = attended.map_err(failed)?;
         let changed = report::changed(&held.report);
-        // A client may have sent everything and not the end: what git has changed is changed.
-        if changed.is_empty() {
-            fed.map_err(failed)?;
+        let mut remarks = verdict.messages;
+        match fed {
+            // A client may have sent everything and not the end: what git has changed is changed.
+            Err(_) if !changed.is_empty() => {}
+            // Git has told its part of the story to a client that may still listen.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && !held.report.is_empty() => {
+                remarks.push(format!("error: {}", took_too_long()));
+            }
+            fed => fed.map_err(failed)?,
         }
         let updates = request.commands.iter().filter(|command| changed.contains(&command.name));
         let updates = updates.map(|command| RefUpdate {
@@ -171,7 +177,7 @@ impl Repository {
             old: command.old.clone(),
             new: command.new.clone(),
         });
-        let last_words = [messages(&request, &verdict.messages), held.bytes].concat();
+        let last_words = [messages(&request, &remarks), held.bytes].concat();
         Ok(Judged { updates: updates.collect(), last_words })
     }
 
