@@ -67,13 +67,15 @@ impl Repository {
 
     async fn prune(&self, keep: &[String]) -> Result<()> {
         let kept = |verb: &str| keep.iter().map(|id| format!("{verb} {KEPT}/{id} {id}\n")).collect();
-        let expiration = match self.limits.prune_after_h {
-            0 => "--cruft-expiration=now".to_owned(),
-            hours => format!("--cruft-expiration={hours}.hours.ago"),
+        let age = match self.limits.prune_after_h {
+            0 => "now".to_owned(),
+            hours => format!("{hours}.hours.ago"),
         };
         self.run(&["update-ref", "--stdin"], kept("update")).await?;
         self.run(&["pack-refs", "--all"], String::new()).await?;
-        self.run(&["repack", "-d", "-q", "--cruft", &expiration], String::new()).await?;
+        self.run(&["repack", "-d", "-q", "--cruft", &format!("--cruft-expiration={age}")], String::new()).await?;
+        // Objects outside of packs, which no push leaves, but another program may have.
+        self.run(&["prune", &format!("--expire={age}")], String::new()).await?;
         self.run(&["update-ref", "--stdin"], kept("delete")).await?;
         let stamp = self.path.join(STAMP);
         blocking(move || fs_err::write(stamp, "")).await

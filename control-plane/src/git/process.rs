@@ -18,14 +18,17 @@ pub(super) const BUFFER_BYTES: usize = 64 << 10;
 /// How much of git's complaints goes to the log.
 const MAX_STDERR_BYTES: u64 = 8 << 10;
 
-/// How long git may take to remove its locks once it is asked to end.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long git may take to put things in order before it is ended in a harder way.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A running git and the processes that it started. Dropping it ends them all.
 pub(super) struct Process {
-    child: Option<Child>,
+    child: Option<Leader>,
     turn: Option<Turn>,
 }
+
+/// The first process of a group. Dropping it asks the group to end, unless it has ended.
+struct Leader(Child);
 
 /// The three pipes to a process.
 pub(super) struct Pipes {
@@ -51,7 +54,7 @@ impl Process {
         let mut child = command.spawn().map_err(|error| Error::internal(error, "start the git program"))?;
         bound_memory(&child, memory_bytes);
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let process = Self { child: Some(child), turn };
+        let process = Self { child: Some(Leader(child)), turn };
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(Error::Internal(anyhow::anyhow!("a pipe of the git program is missing")));
         };
@@ -61,54 +64,62 @@ impl Process {
     /// Waits for git's end.
     pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
         match &mut self.child {
-            Some(child) => child.wait().await,
+            Some(leader) => leader.0.wait().await,
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
     /// Ends git and waits for it.
     pub(super) async fn end(mut self) {
-        if let Some(child) = self.child.take() {
-            end(child).await;
+        if let Some(leader) = self.child.take() {
+            leader.end().await;
         }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let Some(child) = self.child.take() else { return };
+        let Some(leader) = self.child.take() else { return };
         // Git has ended and was waited for.
-        if child.id().is_none() {
+        if leader.0.id().is_none() {
             return;
         }
-        signal(&child, Signal::TERM);
         let turn = self.turn.take();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                end(child).await;
+                leader.end().await;
                 drop(turn);
             });
         }
     }
 }
 
-/// Asks the whole group to end, and makes it. Not `SIGKILL` at once: git removes its locks and its quarantine when it
-/// is asked. What it has not accepted yet lies in quarantine, so a push is whole or has not happened.
-async fn end(mut child: Child) {
-    signal(&child, Signal::TERM);
-    if timeout(LAST_WORDS, child.wait()).await.is_err() {
-        signal(&child, Signal::KILL);
-        // Nothing is left to do where the system knows of no such child.
-        let _ = child.wait().await;
+impl Leader {
+    /// Asks the whole group to end, and makes it. Not `SIGKILL` at once: git removes its locks when it is asked. What it
+    /// has not accepted yet lies in quarantine, so a push is whole or has not happened; the quarantine itself stays, and
+    /// is cleared with what else such a push leaves.
+    async fn end(mut self) {
+        self.signal(Signal::TERM);
+        if timeout(LAST_WORDS, self.0.wait()).await.is_err() {
+            self.signal(Signal::KILL);
+            // Nothing is left to do where the system knows of no such child.
+            let _ = self.0.wait().await;
+        }
+    }
+
+    /// Sends a signal to the process and those that it started, unless it has ended.
+    fn signal(&self, signal: Signal) {
+        // The id is gone once the process was waited for, so it cannot be another's by now.
+        if let Some(group) = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
+            // It may have ended a moment ago.
+            let _ = rustix::process::kill_process_group(group, signal);
+        }
     }
 }
 
-/// Sends a signal to a process and those that it started, unless it has ended.
-fn signal(child: &Child, signal: Signal) {
-    // The id is gone once the process was waited for, so it cannot be another's by now.
-    if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-        // It may have ended a moment ago.
-        let _ = rustix::process::kill_process_group(group, signal);
+impl Drop for Leader {
+    fn drop(&mut self) {
+        self.signal(Signal::TERM);
     }
 }
 

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::ChildStdout;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::{self, Answer, Speaker};
 use super::create::sync_folder;
 use super::packet::{self, Packet};
-use super::process::{BUFFER_BYTES, Fed, Pipes, Process, complaint, drain, feed};
+use super::process::{BUFFER_BYTES, Fed, LAST_WORDS, Pipes, Process, complaint, drain, feed};
 use super::push_request::{PushRequest, Unreadable};
 use super::turns::Turn;
 use super::{Repository, Service, report, rules, service};
@@ -85,8 +85,10 @@ impl Repository {
         F: Future<Output = ()> + Send,
     {
         let body = BufReader::with_capacity(BUFFER_BYTES, body);
-        let exchange = self.exchange(turn, protocol.as_deref(), body, speaker);
-        let judged = timeout(self.limits.command_timeout, exchange).await.unwrap_or_else(|_| {
+        let deadline = Instant::now() + self.limits.command_timeout;
+        let exchange = self.exchange(turn, protocol.as_deref(), body, speaker, deadline);
+        // A little longer than git is fed: when its input ends it clears its quarantine, when it is killed it does not.
+        let judged = timeout_at(deadline + LAST_WORDS, exchange).await.unwrap_or_else(|_| {
             tracing::warn!(repository = %self.path.display(), "a push took too long and was ended");
             Err(took_too_long())
         })?;
@@ -111,6 +113,7 @@ impl Repository {
         protocol: Option<&str>,
         mut body: impl AsyncBufRead + Send + Unpin,
         speaker: &Speaker,
+        deadline: Instant,
     ) -> Result<Judged> {
         let limits = &self.limits;
         let read = timeout(limits.stall_timeout, PushRequest::read(&mut body, limits.max_commands)).await;
@@ -151,24 +154,35 @@ impl Repository {
         let mut command = self.wire_command(Service::ReceivePack, protocol.and_then(service::protocol), &settings);
         command.arg(".");
         let (process, pipes) = Process::start(&mut command, limits.memory_bytes, Some(turn))?;
-        let held = self.attend_push(process, pipes, &request, &mut body, speaker).await.map_err(|error| {
-            if error.kind() == io::ErrorKind::TimedOut {
-                return took_too_long();
-            }
-            Error::internal(error, "talk to the git program")
-        })?;
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::TimedOut => took_too_long(),
+            _ => Error::internal(error, "talk to the git program"),
+        };
+        let attended = self.attend_push(process, pipes, &request, &mut body, speaker, deadline).await;
+        let (fed, held) = attended.map_err(failed)?;
         let changed = report::changed(&held.report);
+        let mut remarks = verdict.messages;
+        match fed {
+            // A client may have sent everything and not the end: what git has changed is changed.
+            Err(_) if !changed.is_empty() => {}
+            // Git has told its part of the story to a client that may still listen.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && !held.report.is_empty() => {
+                remarks.push(format!("error: {}", took_too_long()));
+            }
+            fed => fed.map_err(failed)?,
+        }
         let updates = request.commands.iter().filter(|command| changed.contains(&command.name));
         let updates = updates.map(|command| RefUpdate {
             name: String::from_utf8_lossy(&command.name).into_owned(),
             old: command.old.clone(),
             new: command.new.clone(),
         });
-        let last_words = [messages(&request, &verdict.messages), held.bytes].concat();
+        let last_words = [messages(&request, &remarks), held.bytes].concat();
         Ok(Judged { updates: updates.collect(), last_words })
     }
 
-    /// Feeds git, waits for its end, and logs what it complained about.
+    /// Feeds git until the deadline, waits for its end, and logs what it complained about. How the feeding ended, and
+    /// what git said.
     async fn attend_push(
         &self,
         mut process: Process,
@@ -176,10 +190,11 @@ impl Repository {
         request: &PushRequest,
         body: &mut (impl AsyncBufRead + Unpin),
         speaker: &Speaker,
-    ) -> io::Result<Held> {
+        deadline: Instant,
+    ) -> io::Result<(io::Result<()>, Held)> {
         let (max_pack_bytes, stall) = (self.limits.max_pack_bytes, self.limits.stall_timeout);
         let mut stdin = pipes.stdin;
-        let fed = async {
+        let feeding = async {
             let begun = stdin.write_all(&request.raw).await;
             let fed = match begun {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Fed::Refused,
@@ -191,13 +206,16 @@ impl Repository {
                 Fed::TooMuch | Fed::Refused => drain(body, max_pack_bytes, stall).await,
             }
         };
+        // However it ends, git's input ends with it, and git is heard to its end: it would not clear its quarantine
+        // otherwise.
+        let fed = async { Ok(timeout_at(deadline, feeding).await.unwrap_or_else(|late| Err(late.into()))) };
         let held = hold_back(pipes.stdout, request, speaker);
-        let (status, complaint, (), held) = tokio::try_join!(process.wait(), complaint(pipes.stderr), fed, held)?;
+        let (status, complaint, fed, held) = tokio::try_join!(process.wait(), complaint(pipes.stderr), fed, held)?;
         if !status.success() {
             let repository = self.path.display();
             tracing::warn!(%repository, %status, stderr = complaint, "git ended a push with a failure");
         }
-        Ok(held)
+        Ok((fed, held))
     }
 
     /// Refuses a push without git, after the client was heard out.

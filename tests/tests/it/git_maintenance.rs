@@ -1,5 +1,7 @@
 //! Packs do not pile up, and what is needed stays.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::author::{git, git_with_input, run};
@@ -88,6 +90,8 @@ async fn combined_packs_serve_and_a_stop_ends_maintenance() {
         ada.commit();
         ada.git(&["push", "--quiet", "origin", "main"]);
     }
+    // The folder goes with the last who holds it.
+    let _installation = Arc::clone(&server.installation);
     assert_eq!(server.stop().code(), Some(0));
     git(&repository, &["fsck", "--strict"]);
     assert_eq!(git(&repository, &["rev-parse", "main"]), ada.git(&["rev-parse", "HEAD"]));

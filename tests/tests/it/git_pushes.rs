@@ -23,6 +23,7 @@ async fn branches_and_tags_are_made_moved_and_deleted() {
 
     // Back, which only force does; and a tag elsewhere, likewise.
     ada.git(&["reset", "--quiet", "--hard", &first]);
+    ada.write("file", "without which it would be the second, made in the same second");
     let third = ada.commit();
     assert!(ada.refused(&["push", "origin", "main"]).contains("non-fast-forward"));
     ada.git(&["push", "--quiet", "--force", "origin", "main", "main:refs/tags/light"]);
@@ -141,7 +142,7 @@ async fn a_bad_push_leaves_the_repository_as_it_was() {
     ada.write("random", random(3 << 20));
     ada.commit();
     let refused = ada.refused(&["push", "origin", "main"]);
-    assert!(refused.contains("remote: fatal: pack exceeds maximum allowed size (1.00 MiB)"), "{refused}");
+    assert!(refused.contains("remote: fatal: pack exceeds maximum allowed size"), "{refused}");
     assert_eq!(contents(&server.installation), before);
 
     // A branch is a commit. Git finds that out when it has accepted the objects, which then stay until they are pruned.
@@ -221,8 +222,8 @@ async fn a_push_that_takes_too_long_is_ended() {
         upload.send(&pack[..pack.len() / 2]);
         let answer = upload.stall();
 
-        assert!(answer.starts_with("HTTP/1.1 503 "), "{setting}: {answer}");
-        assert!(answer.contains("the push took too long and was ended"), "{setting}: {answer}");
+        assert!(answer.contains("ng refs/heads/main unpacker error"), "{setting}: {answer}");
+        assert!(answer.contains("error: the push took too long and was ended"), "{setting}: {answer}");
         while processes_in(&server.installation.repository()) > 0 {}
         assert_eq!(contents(&server.installation), before, "{setting}");
     }
