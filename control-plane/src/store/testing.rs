@@ -9,16 +9,11 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde_json::json;
 
-<<<<<<< HEAD
-use super::{Options, Store};
-use crate::model::{OrgId, Tool, ToolId, ToolName, ToolVersion, UserId, UserRef, Version, VersionId};
-=======
 use super::{Listing, Options, Store};
 use crate::model::{
-    Invocation, InvocationId, InvocationSource, InvocationStatus, OrgId, Tool, ToolId, ToolName, UserId, UserRef,
-    Version,
+    Invocation, InvocationId, InvocationSource, InvocationStatus, OrgId, Tool, ToolId, ToolName, ToolVersion, UserId,
+    UserRef, Version, VersionId,
 };
->>>>>>> invocations
 
 /// A store that writes whatever the disk holds.
 pub(super) const OPTIONS: Options = Options { reserve_free_bytes: 0 };
@@ -55,7 +50,6 @@ pub(super) fn tool(name: &str) -> Tool {
     }
 }
 
-<<<<<<< HEAD
 pub(super) fn version(tool_id: ToolId, text: &str) -> ToolVersion {
     ToolVersion {
         id: VersionId::new(),
@@ -80,7 +74,7 @@ pub(super) fn version(tool_id: ToolId, text: &str) -> ToolVersion {
         deprecated: false,
     }
 }
-=======
+
 pub(super) fn conversation(id: &str) -> InvocationSource {
     InvocationSource::RegularConversation {
         user_id: UserId::new(),
@@ -158,4 +152,3 @@ pub(super) fn assorted(random: &mut StdRng, count: usize) -> Vec<Invocation> {
     };
     (0..count).map(|_| one(random)).collect()
 }
->>>>>>> invocations
