@@ -57,6 +57,7 @@ impl App {
         let options = Options {
             max_concurrent: config.invoke.concurrent,
             max_memory_bytes: config.invoke.memory_mib << 20,
+            network: config.network.settings()?,
             ..Options::new(&config.cache)
         };
         let app = Arc::new(Self {

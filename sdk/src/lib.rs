@@ -5,7 +5,7 @@
 //! 2. [`snapshot`]: the base is instantiated in a sandbox, imports the tool's entry point and describes it; its memory
 //!    is measured and written as a component of its own. This happens at each publish.
 //!
-//! The modules in reading order: [`project`] (what an author wrote), [`base`], [`snapshot`], [`artifact`] (what comes
+//! The modules in reading order: [`project`] (what an author wrote), [`egress`] (what it may connect to), [`base`], [`snapshot`], [`artifact`] (what comes
 //! out), [`sandbox`] (the limits that both snapshots and the runtime's invocations run under), [`scaffold`], [`error`].
 //!
 //! No code of a project ever runs outside the sandbox.
@@ -25,6 +25,7 @@
 
 pub mod artifact;
 pub mod base;
+pub mod egress;
 pub mod error;
 mod precompile;
 pub mod progress;
