@@ -30,17 +30,19 @@ def host(answer, reply=b"HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\nhello
     def serve():
         connection, _ = listener.accept()
         with connection, listener:
-            file = connection.makefile("rb")
-            assert file.read(len(handshake.MAGIC)) == handshake.MAGIC
-            questions.append(json.loads(file.read(int.from_bytes(file.read(4), "big"))))
+            # Unbuffered: a thread that holds a buffer's lock would abort the process at its end.
+            read = lambda size: connection.recv(size, socket.MSG_WAITALL)
+            assert read(len(handshake.MAGIC)) == handshake.MAGIC
+            questions.append(json.loads(read(int.from_bytes(read(4), "big"))))
             body = json.dumps(answer).encode()
             message = handshake.MAGIC + len(body).to_bytes(4, "big") + body
             for at in range(0, len(message), 7):  # In pieces, as networks may.
                 connection.sendall(message[at : at + 7])
             if "error" in answer:
                 return
-            while file.readline() not in (b"\\r\\n", b""):
-                pass
+            head = b""
+            while not head.endswith(b"\\r\\n\\r\\n") and (byte := read(1)):
+                head += byte
             connection.sendall(reply)
     threading.Thread(target=serve, daemon=True).start()
     return listener.getsockname()[1]

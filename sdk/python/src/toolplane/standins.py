@@ -6,28 +6,30 @@ missing can be imported, does what the host can do for it, and says what it cann
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from toolplane.tls import module as tls
+
 MODULES = {
-    "_ssl": "toolplane.tls.module",
+    "_ssl": tls,
 }
-"""The missing module, and the one of ours that has its names."""
+"""The missing module, and the one of ours that has its names. They are imported here: once the base is snapshotted, the
+folder that this package came from is gone."""
 
 
 class _StandIns(Loader):
     """The last finder that is asked, so a real module always comes first."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        return ModuleSpec(name, self, origin=MODULES[name]) if name in MODULES else None
+        return ModuleSpec(name, self, origin=MODULES[name].__name__) if name in MODULES else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        ours = import_module(MODULES[module.__name__])
+        ours = MODULES[module.__name__]
         names = {name: value for name, value in vars(ours).items() if not name.startswith("__")}
         module.__dict__.update(names)
 
