@@ -60,6 +60,7 @@ impl App {
         let options = Options {
             max_concurrent: config.invoke.concurrent,
             max_memory_bytes: config.invoke.memory_mib << 20,
+            network: config.network.settings()?,
             ..Options::new(&config.cache)
         };
         let max_text_bytes = config.search.indexed_kib << 10;

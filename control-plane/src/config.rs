@@ -1,11 +1,13 @@
 //! The configuration: one struct, read once. `config.default.toml` is its manual, and this file the only reader of the
 //! environment.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use runtime::network::{NetworkLimits, NetworkSettings};
 use serde::Deserialize;
 
 use crate::model::OrgId;
@@ -30,6 +32,7 @@ pub struct Config {
     pub build: Build,
     pub invoke: Invoke,
     pub search: Search,
+    pub network: Network,
     pub auth: Auth,
     pub access: Access,
 }
@@ -106,6 +109,47 @@ table! {
     /// `[search]`
     Search { indexed_kib: usize }
 }
+    /// `[network]`
+    Network {
+        ca_files: Vec<PathBuf>,
+        allow_networks: Vec<String>,
+        hosts: BTreeMap<String, IpAddr>,
+        connect_timeout_s: u64,
+        idle_timeout_s: u64,
+        idle_per_host: usize,
+        idle_total: usize,
+        max_connections: u64,
+        max_requests: u64,
+        max_sent_mib: u64,
+        max_received_mib: u64,
+    }
+}
+
+impl Network {
+    /// The same in the words of the runtime.
+    pub fn settings(&self) -> Result<NetworkSettings> {
+        let network = |text: &String| {
+            text.parse()
+                .with_context(|| format!("[network] allow_networks: `{text}` is no network such as 10.1.0.0/16"))
+        };
+        Ok(NetworkSettings {
+            ca_files: self.ca_files.clone(),
+            allow_networks: self.allow_networks.iter().map(network).collect::<Result<_>>()?,
+            hosts: self.hosts.iter().map(|(name, address)| (name.to_ascii_lowercase(), *address)).collect(),
+            connect_timeout: Duration::from_secs(self.connect_timeout_s),
+            idle_timeout: Duration::from_secs(self.idle_timeout_s),
+            idle_per_host: self.idle_per_host,
+            idle_total: self.idle_total,
+            limits: NetworkLimits {
+                connections: self.max_connections,
+                requests: self.max_requests,
+                sent_bytes: self.max_sent_mib << 20,
+                received_bytes: self.max_received_mib << 20,
+            },
+        })
+    }
+}
+
 table! {
     /// `[auth]`
     Auth {

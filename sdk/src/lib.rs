@@ -5,9 +5,9 @@
 //! 2. [`snapshot`]: the base is instantiated in a sandbox, imports the tool's entry point and describes it; its memory
 //!    is measured and written as a component of its own. This happens at each publish.
 //!
-//! The modules in reading order: [`project`] (what an author wrote), [`base`], [`snapshot`], [`artifact`] (what comes
-//! out), [`sandbox`] (the limits that both snapshots and the runtime's invocations run under), [`work`] (folders for
-//! what is not finished), [`scaffold`], [`error`].
+//! The modules in reading order: [`project`] (what an author wrote), [`egress`] (what it may connect to), [`base`],
+//! [`snapshot`], [`artifact`] (what comes out), [`sandbox`] (the limits that both snapshots and the runtime's invocations
+//! run under), [`work`] (folders for what is not finished), [`scaffold`], [`error`].
 //!
 //! No code of a project ever runs outside the sandbox.
 //!
@@ -26,6 +26,7 @@
 
 pub mod artifact;
 pub mod base;
+pub mod egress;
 pub mod error;
 mod precompile;
 pub mod progress;

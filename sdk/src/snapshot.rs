@@ -17,7 +17,7 @@ use crate::base::Base;
 use crate::error::{Error, Problem};
 use crate::project::{MANIFEST, Project};
 use crate::reset;
-use crate::sandbox::{self, Access, Host, Limits, Logs, Mount, OutOfTime, Ticker, ToolPre};
+use crate::sandbox::{self, Access, Host, Limits, Logs, Mount, NoNetwork, OutOfTime, Ticker, ToolPre};
 use crate::work::Work;
 
 /// Builds tools. Opened once and kept: it holds the base as machine code.
@@ -137,7 +137,7 @@ impl Loader {
         deadline: Instant,
     ) -> Result<Loaded, Error> {
         let fault = |source: wasmtime::Error| Error::internal("start the base", anyhow::Error::from(source));
-        let host = Host::new(mounts, logs, limits).map_err(fault)?;
+        let host = Host::new(mounts, Arc::new(NoNetwork), logs, limits).map_err(fault)?;
         let mut store = sandbox::store(&self.engine, host, deadline, limits);
         let instance = self.pre.instance_pre().instantiate_async(&mut store).await.map_err(fault)?;
         let tool = sandbox::Tool::new(&mut store, &instance).map_err(fault)?;

@@ -80,9 +80,10 @@ impl App {
         request: Invoke,
     ) -> Result<Invoked> {
         let variables = Arc::new(variables);
+        let tenant: Arc<str> = Arc::from(caller.org.as_str());
         let runs = request.inputs.into_iter().map(|input| {
             let source = request.source.clone().unwrap_or_else(|| default_source(caller, input.mode));
-            let run = Arc::clone(self).run_once(loaded.clone(), Arc::clone(&variables), input);
+            let run = Arc::clone(self).run_once(loaded.clone(), Arc::clone(&variables), Arc::clone(&tenant), input);
             async move {
                 let (id, created_at, inputs, report) = tokio::spawn(run).await.context("failed to run the tool")??;
                 Ok::<_, Error>(record(tool, version, source, (id, created_at, inputs), report))
@@ -98,6 +99,7 @@ impl App {
         self: Arc<Self>,
         loaded: LoadedTool,
         variables: Arc<OpenVariables>,
+        tenant: Arc<str>,
         input: Input,
     ) -> Result<(InvocationId, Timestamp, Value, Report)> {
         let (id, created_at) = (InvocationId::new(), Timestamp::now());
@@ -116,6 +118,7 @@ impl App {
                 .map(|(name, value)| (name.clone(), exposed(value)))
                 .collect(),
             invocation_id: id.to_string(),
+            tenant,
         };
         self.metrics.invocations_running.inc();
         let report = loaded.invoke(&call, &self.invoke_limits()).await;

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 pub mod exit;
+mod network;
 mod run;
 
 use std::io::IsTerminal;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use runtime::engine::{Options, Runtime};
+use runtime::network::NetworkSettings;
 use runtime::{Error, builds};
 
 /// Build, check and run Toolplane tools on this machine, in the sandbox that production uses.
@@ -65,8 +67,8 @@ fn built_file(path: &Path, cache: &Path) -> Result<PathBuf, Error> {
 }
 
 /// A runtime for one call at a time.
-fn single_runtime(cache: &Path) -> Result<Runtime, Error> {
-    Runtime::new(Options { max_concurrent: 1, ..Options::new(cache) })
+fn single_runtime(cache: &Path, network: NetworkSettings) -> Result<Runtime, Error> {
+    Runtime::new(Options { max_concurrent: 1, network, ..Options::new(cache) })
 }
 
 /// The folder that the platform's rules name for a user's caches.

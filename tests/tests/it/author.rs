@@ -38,6 +38,11 @@ impl Author {
         self.git(&["rev-parse", "HEAD"])
     }
 
+    /// The working copy.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Runs git, which has to succeed, and answers what it printed.
     pub fn git(&self, arguments: &[&str]) -> String {
         git(&self.folder, arguments)

@@ -1,14 +1,15 @@
 //! Toolplane as an outside client meets it: the real binaries, the real `git`, real sandboxes.
 //!
 //! The harness is [`programs`] (where the binaries are), [`server`] (a control plane in a temporary folder), [`client`]
-//! (its HTTP contract), [`author`] (who pushes with `git`) and [`wire`] (who speaks HTTP byte by byte). Each other
-//! module is a subject with its tests; each test has a server of its own. A publish takes seconds, so a test asserts all
-//! that it can about one published tool.
+//! (its HTTP contract), [`author`] (who pushes with `git`), [`web`] (servers for tools to talk to) and [`wire`] (who
+//! speaks HTTP byte by byte). Each other module is a subject with its tests; each test has a server of its own. A publish
+//! takes seconds, so a test asserts all that it can about one published tool.
 
 mod author;
 mod client;
 mod programs;
 mod server;
+mod web;
 mod wire;
 
 mod access;
@@ -33,6 +34,7 @@ mod invocations;
 mod isolation;
 mod layers;
 mod local;
+mod network;
 mod operations;
 mod publish_events;
 mod publishing;
