@@ -60,8 +60,9 @@ impl App {
         check_inputs(&loaded, &request.inputs)?;
 
         let (inputs, variables) = request.opened();
+        let tenant: Arc<str> = Arc::from(org.as_str());
         let runs = inputs.into_iter().map(|input| {
-            let run = Arc::clone(self).run_once(loaded.clone(), Arc::clone(&variables), input);
+            let run = Arc::clone(self).run_once(loaded.clone(), Arc::clone(&variables), Arc::clone(&tenant), input);
             async move {
                 let (_id, _created_at, _inputs, report) =
                     tokio::spawn(run).await.context("failed to run the tool")??;
