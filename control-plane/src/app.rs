@@ -40,6 +40,10 @@ pub struct App {
     pub claims: Claims,
     /// How many builds may start now.
     pub builds: Semaphore,
+    /// How many requests may read repositories now.
+    pub readers: Arc<Semaphore>,
+    /// How many large files may be sent now.
+    pub streams: Arc<Semaphore>,
     /// What Prometheus scrapes.
     pub metrics: Metrics,
     snapshotter: OnceLock<Snapshotter>,
@@ -68,6 +72,8 @@ impl App {
             loaded: LoadedTools::new(config.invoke.loaded_tools),
             claims: Claims::default(),
             builds: Semaphore::new(config.build.concurrent),
+            readers: Arc::new(Semaphore::new(config.browse.concurrent)),
+            streams: Arc::new(Semaphore::new(config.browse.concurrent_streams)),
             metrics: Metrics::new()?,
             snapshotter: OnceLock::new(),
             store,

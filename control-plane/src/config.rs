@@ -23,6 +23,7 @@ pub struct Config {
     pub store: Store,
     pub http: Http,
     pub git: Git,
+    pub browse: Browse,
     pub build: Build,
     pub invoke: Invoke,
     pub auth: Auth,
@@ -49,6 +50,20 @@ table! {
 table! {
     /// `[git]`
     Git { max_pack_mib: u64, command_timeout_s: u64 }
+}
+table! {
+    /// `[browse]`
+    Browse {
+        concurrent: usize,
+        concurrent_streams: usize,
+        wall_clock_s: u64,
+        max_commits: usize,
+        max_entries: usize,
+        max_changed_files: usize,
+        max_compared_kib: u64,
+        max_message_kib: usize,
+        max_recorded_commits: usize,
+    }
 }
 table! {
     /// `[build]`

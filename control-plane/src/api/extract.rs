@@ -118,6 +118,10 @@ path_id!(
     VersionPath, String, "version", |text| Ok(text.to_owned())
 );
 path_id!(
+    /// The branch in the path, as it stands.
+    BranchPath, String, "branch_name", |text| Ok(text.to_owned())
+);
+path_id!(
     /// The invocation in the path.
     InvocationPath, crate::model::InvocationId, "invocation_id", crate::model::InvocationId::parse
 );

@@ -7,7 +7,8 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use futures::TryStreamExt;
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use tokio_util::io::{ReaderStream, StreamReader};
 
@@ -45,7 +46,7 @@ pub async fn get(
         .and_then(Service::parse)
         .ok_or_else(no_service)?;
     let answer = repository.advertise(service, protocol(&headers)).await?;
-    Ok(streamed(answer, format!("application/x-{}-advertisement", service.name())))
+    Ok(streamed(chunks(answer), format!("application/x-{}-advertisement", service.name())))
 }
 
 /// `POST git-upload-pack` and `POST git-receive-pack`: a fetch and a push.
@@ -63,17 +64,29 @@ pub async fn post(
         return Err(Error::BadRequest(format!("the content type must be {expected}")).into());
     }
     let body = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
-    let answer = repository.rpc(service, protocol(&headers), body).await?;
-    Ok(streamed(answer, format!("application/x-{}-result", service.name())))
+    let content_type = format!("application/x-{}-result", service.name());
+    if service == Service::UploadPack {
+        let answer = repository.rpc(service, protocol(&headers), body).await?;
+        return Ok(streamed(chunks(answer), content_type));
+    }
+    let push = app.begin_push(&caller.0).await?;
+    let answer = repository.rpc(service, protocol(&headers), push.watch(body)).await?;
+    // A client takes a push for done when the answer ends, and by then it is known who pushed.
+    let ended = futures::stream::once(async move { app.end_push(push).await });
+    Ok(streamed(chunks(answer).chain(ended.filter_map(|()| async { None })), content_type))
 }
 
 fn protocol(headers: &HeaderMap) -> Option<&str> {
     headers.get("git-protocol").and_then(|value| value.to_str().ok())
 }
 
-fn streamed(answer: Answer, content_type: String) -> Response {
+fn chunks(answer: Answer) -> ReaderStream<Answer> {
+    ReaderStream::with_capacity(answer, CHUNK_BYTES)
+}
+
+fn streamed(answer: impl Stream<Item = io::Result<Bytes>> + Send + 'static, content_type: String) -> Response {
     let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache".to_owned())];
-    (headers, Body::from_stream(ReaderStream::with_capacity(answer, CHUNK_BYTES))).into_response()
+    (headers, Body::from_stream(answer)).into_response()
 }
 
 fn unknown(path: &GitPath) -> Error {

@@ -1,13 +1,21 @@
 //! HTTP to domain calls and back: the only place that knows HTTP. The whole surface is [`router`].
 
+mod branches;
+mod commits;
+mod directories;
 mod error;
 mod extract;
+mod files;
 mod git;
 mod invocations;
 mod invoke;
 mod middleware;
+mod numbered_page;
 mod ops;
 mod page;
+mod ranges;
+mod repository_path;
+mod scaffold;
 mod sign_in;
 mod tools;
 mod versions;
@@ -43,6 +51,15 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/tool/invocation", get(invocations::list))
         .route("/tool/invocation/search", get(invocations::search))
         .route("/tool/invocation/{invocation_id}", get(invocations::get))
+        .route("/tool/amigo_tool_scaffold.tar.gz", get(scaffold::get))
+        .route("/tool/repo/branch", get(branches::list))
+        .route("/tool/repo/branch/{*branch_name}", get(branches::get))
+        .route("/tool/repo/commit", get(commits::list))
+        .route("/tool/repo/directory", get(directories::list))
+        .route("/tool/repo/directory/", get(directories::list))
+        .route("/tool/repo/directory/{*directory_path}", get(directories::list))
+        .route("/tool/repo/file", get(files::read))
+        .route("/tool/repo/file/{*file_path}", get(files::download))
         .merge(git);
 
     // What operators call.

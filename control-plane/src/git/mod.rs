@@ -1,9 +1,22 @@
 //! The organizations' Git repositories, one bare repository each.
 //!
 //! [`serve`] speaks the wire protocol with the `git` program; [`read`] and [`export`] read objects with gix.
+//! Browsing, which reads whatever was pushed, is bounded: [`reader`] bounds it, and [`revisions`], [`branches`],
+//! [`commits`], [`directories`] and [`files`] are what can be asked for. [`pushes`] says which commits a push brought.
 
+pub mod branches;
+mod changes;
+pub mod commits;
+pub mod directories;
 pub mod export;
+pub mod files;
+mod history;
+mod last_commits;
+mod paths;
+pub mod pushes;
 pub mod read;
+pub mod reader;
+pub mod revisions;
 pub mod serve;
 
 use std::io::{self, Write};
@@ -12,6 +25,7 @@ use std::time::Duration;
 
 pub use export::ExportLimits;
 pub use read::{CommitId, TreeId};
+pub use reader::{ReadLimits, Reader};
 pub use serve::{Answer, Service};
 
 use crate::error::{Error, Result};

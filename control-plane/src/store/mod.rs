@@ -21,6 +21,7 @@
 //! | `active_versions` | tool id, major, minor, patch | a mark; only of versions that are not deprecated |
 //! | `version_counts` | tool id | how many versions there are |
 //! | `builds` | build key | [`Build`] |
+//! | `pushers` | commit, 40 digits | [`UserRef`](crate::model::UserRef): who pushed it first |
 //! | `invocations` | invocation id | [`Invocation`](crate::model::Invocation) |
 //! | `invocations_by_tool` | tool id, invocation id | a mark |
 //! | `invocations_by_conversation` | SHA-256 of the conversation's id, invocation id | a mark |
@@ -37,6 +38,7 @@ mod error;
 mod invocation_row;
 mod invocations;
 mod organizations;
+mod pushers;
 mod reserve;
 mod roles;
 mod rows;
@@ -86,6 +88,7 @@ pub struct Store {
     active_versions: Tree,
     version_counts: Tree,
     builds: Tree,
+    pushers: Tree,
     invocations: Tree,
     invocations_by_tool: Tree,
     invocations_by_conversation: Tree,
@@ -117,6 +120,7 @@ impl Store {
             active_versions: tree("active_versions")?,
             version_counts: tree("version_counts")?,
             builds: tree("builds")?,
+            pushers: tree("pushers")?,
             invocations: tree("invocations")?,
             invocations_by_tool: tree("invocations_by_tool")?,
             invocations_by_conversation: tree("invocations_by_conversation")?,
