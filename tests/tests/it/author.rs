@@ -32,6 +32,28 @@ impl Author {
         self.git(&["rev-parse", "HEAD"])
     }
 
+    /// The working copy.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Makes commits from a stream as `git fast-import` reads it, which takes a second for thousands.
+    pub fn import(&self, stream: &[u8]) {
+        let file = self.folder.join(".git/stream");
+        fs_err::write(&file, stream).unwrap();
+        let stream = fs_err::File::open(&file).unwrap().into_file();
+        let arguments = ["fast-import", "--quiet", "--force"];
+        let output = command(&self.folder, &arguments).stdin(stream).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Runs git, which has to succeed, and answers what it printed, byte by byte.
+    pub fn git_bytes(&self, arguments: &[&str]) -> Vec<u8> {
+        let output = run(&self.folder, arguments);
+        assert!(output.status.success(), "git {arguments:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
     /// Runs git, which has to succeed, and answers what it printed.
     pub fn git(&self, arguments: &[&str]) -> String {
         let output = run(&self.folder, arguments);
@@ -43,8 +65,13 @@ impl Author {
 
 /// Runs git in a folder, and neither asks anybody anything nor reads the machine's configuration.
 pub fn run(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().expect("git is installed")
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    Command::new("git")
+    let mut command = Command::new("git");
+    command
         .args(arguments)
         .current_dir(folder)
         .env_clear()
@@ -55,9 +82,8 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Output {
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_TERMINAL_PROMPT", "0")
         .envs(["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"].map(|name| (name, "Ada")))
-        .envs(["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].map(|name| (name, "ada@example.com")))
-        .output()
-        .expect("git is installed")
+        .envs(["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].map(|name| (name, "ada@example.com")));
+    command
 }
 
 /// Every file below a folder with its content, in the order of their names; hidden ones are left out.
