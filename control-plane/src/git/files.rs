@@ -1,6 +1,7 @@
 //! Files: where they are, and their content. A large one is streamed by the `git` program, since gix holds an object
 //! whole.
 
+use std::io;
 use std::process::Stdio;
 
 use gix::objs::Kind;
@@ -81,8 +82,10 @@ impl Repository {
         }
         let (_process, content) = self.print(file)?;
         let mut head = Vec::new();
-        let read = content.take(HEAD_BYTES as u64).read_to_end(&mut head).await;
-        read.map_err(|error| Error::internal(error, "read the beginning of a file"))?;
+        let mut beginning = content.take(HEAD_BYTES as u64);
+        let read = tokio::time::timeout(self.limits.command_timeout, beginning.read_to_end(&mut head)).await;
+        read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|error| Error::internal(error, "read the beginning of a file"))?;
         Ok(head)
     }
 
@@ -129,7 +132,7 @@ impl Repository {
     }
 }
 
-async fn send(mut content: impl AsyncRead + Unpin, part: Part, mut to: impl AsyncWrite + Unpin) -> std::io::Result<()> {
+async fn send(mut content: impl AsyncRead + Unpin, part: Part, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
     tokio::io::copy(&mut (&mut content).take(part.start), &mut tokio::io::sink()).await?;
     tokio::io::copy(&mut content.take(part.length), &mut to).await?;
     Ok(())

@@ -9,7 +9,7 @@ use gix::ObjectId;
 use gix::bstr::BStr;
 use gix::objs::tree::{EntryKind, EntryMode};
 
-use super::reader::Reader;
+use super::reader::{Budget, Reader};
 use crate::error::{Error, Result};
 
 /// What is at a path.
@@ -33,6 +33,10 @@ impl Reader {
         for name in components(path) {
             if !found.mode.is_tree() {
                 return Ok(None);
+            }
+            // Each name may cost the reading of a large folder.
+            if self.time_left() == Budget::Spent {
+                return Err(self.spent());
             }
             match self.find_in(found.id, name)? {
                 Some(next) => found = next,

@@ -108,13 +108,7 @@ enum State {
 impl Reader {
     /// What all references lead to.
     pub fn tips(&self) -> Result<Vec<CommitId>> {
-        let unreadable = |error| Error::internal(error, "list references");
-        let references = self.repository.references().map_err(unreadable)?;
-        let mut tips = Vec::new();
-        for reference in references.all().map_err(unreadable)?.peeled().map_err(unreadable)? {
-            let reference = reference.map_err(unreadable)?;
-            tips.extend(reference.try_id().map(|tip| CommitId::from(tip.detach())));
-        }
+        let mut tips: Vec<_> = self.references("refs/")?.into_iter().map(|(_, tip)| CommitId::from(tip)).collect();
         tips.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
         tips.dedup();
         Ok(tips)

@@ -1,11 +1,15 @@
 //! What a `ref` of a request means: a branch, a tag, or a commit by its 40 digits, in that order.
 
 use gix::ObjectId;
+use gix::bstr::BString;
 use gix::objs::Kind;
 
 use super::read::CommitId;
 use super::reader::Reader;
 use crate::error::{Error, Result};
+
+/// How often a list of references is read anew because one of them went away.
+const MAX_ATTEMPTS: usize = 4;
 
 /// Where a `ref` leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +62,21 @@ impl Reader {
         let id = reference.peel_to_id().map_err(|error| Error::internal(error, "follow a reference"))?.detach();
         // A tag can name anything.
         Ok(matches!(self.header(id)?, Some((Kind::Commit, _))).then_some(id))
+    }
+
+    /// All references whose full names begin so, each with what it, being a tag, leads to.
+    pub(super) fn references(&self, prefix: &str) -> Result<Vec<(BString, ObjectId)>> {
+        let list = || -> gix::Result<Vec<_>> {
+            let mut found = Vec::new();
+            for reference in self.repository.references()?.prefixed(prefix)?.peeled()? {
+                let reference = reference?;
+                found.extend(reference.try_id().map(|id| (reference.name().as_bstr().to_owned(), id.detach())));
+            }
+            Ok(found)
+        };
+        // A push may delete a reference after it was listed and before it was read.
+        let listed = (1..MAX_ATTEMPTS).find_map(|_| list().ok()).map_or_else(list, Ok);
+        listed.map_err(|error| Error::internal(error, "list references"))
     }
 
     /// Whether nothing was ever pushed, or everything was deleted again.

@@ -1,9 +1,11 @@
 //! The repository's branches over HTTP, held against what the real `git` says.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::author::Author;
-use crate::server::Server;
+use crate::client::{Client, answer};
+use crate::server::{Installation, Server};
 
 #[tokio::test]
 async fn branches_are_listed_by_name_and_page_by_page() {
@@ -102,6 +104,26 @@ async fn a_commit_comes_from_who_pushed_it_first_whatever_it_says_itself() {
     let server = Server::start_on(installation).await;
     let branch = server.client.get("tool/repo/branch/outside").await.expect(200);
     assert_eq!(branch["committer"], user, "it outlives the process");
+}
+
+#[tokio::test]
+async fn strangers_and_other_organizations_see_nothing_of_a_repository() {
+    let installation = Installation::new();
+    let umbrella = installation.add_organization("umbrella");
+    let server = Server::start_on(installation).await;
+    let commit = server.author("ada").push(&["counter"]);
+    let theirs = Client::sign_in(&server.client.server, &umbrella).await;
+
+    for path in ["branch", "branch/main", "commit", "directory/", "directory/counter", "file", "file/counter/x"] {
+        let stranger = server.client.anonymous(Method::GET, &format!("tool/repo/{path}?limit=none"));
+        answer(stranger).await.detail(401);
+    }
+    assert_eq!(theirs.get("tool/repo/branch").await.expect(200)["branches"], json!([]));
+    theirs.get("tool/repo/branch/main").await.detail(404);
+    theirs.get("tool/repo/file/counter/pyproject.toml").await.detail(404);
+    // The commit is not in their repository, by whatever name; the empty one lists nothing.
+    let listed = theirs.get(&format!("tool/repo/commit?ref={commit}")).await.expect(200);
+    assert_eq!(listed["commits"], json!([]));
 }
 
 fn listed_by_git(author: &Author) -> Vec<(String, String)> {
