@@ -16,6 +16,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::Authenticated;
 use crate::app::App;
 use crate::error::Error;
+use crate::git::push_commands::PushCommands;
 use crate::git::{Answer, Service};
 
 /// The size of a chunk of the answer, that of a pipe on Linux.
@@ -69,10 +70,10 @@ pub async fn post(
         let answer = repository.rpc(service, protocol(&headers), body).await?;
         return Ok(streamed(chunks(answer), content_type));
     }
-    let push = app.begin_push(&caller.0).await?;
-    let answer = repository.rpc(service, protocol(&headers), push.watch(body)).await?;
+    let commands = PushCommands::new();
+    let answer = repository.rpc(service, protocol(&headers), commands.watch(body)).await?;
     // A client takes a push for done when the answer ends, and by then it is known who pushed.
-    let ended = futures::stream::once(async move { app.end_push(push).await });
+    let ended = futures::stream::once(async move { app.record_push(&caller.0, commands.get()).await });
     Ok(streamed(chunks(answer).chain(ended.filter_map(|()| async { None })), content_type))
 }
 

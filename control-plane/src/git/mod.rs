@@ -13,6 +13,7 @@ pub mod files;
 mod history;
 mod last_commits;
 mod paths;
+pub mod push_commands;
 pub mod pushes;
 pub mod read;
 pub mod reader;

@@ -1,97 +1,22 @@
 //! Which commits a push brought: what its new tips lead to and no reference led to before.
 
-use std::collections::{BinaryHeap, HashMap};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use gix::ObjectId;
-use tokio::io::{AsyncRead, ReadBuf};
 
-use super::read::{CommitId, object_id};
+use super::read::CommitId;
 use super::reader::{Budget, Reader};
 use crate::error::{Error, Result};
 
-/// How much of a push is looked at, in bytes. What it asks for stands at its beginning, some hundred bytes for each
-/// reference.
-const MAX_LOOKED_AT_BYTES: usize = 1 << 20;
-
-/// What a push wants references to lead to, read from its body while that passes by.
-#[derive(Debug, Clone)]
-pub struct PushedTips(Arc<Mutex<Commands>>);
-
-/// The body of a push, unchanged.
-pub struct Watched<R> {
-    body: R,
-    tips: PushedTips,
-}
-
-#[derive(Debug)]
-struct Commands {
-    /// What was read and is no whole line yet.
-    rest: Vec<u8>,
-    tips: Vec<ObjectId>,
-    left_bytes: usize,
-}
-
-impl PushedTips {
-    /// Nothing was read yet.
-    #[expect(clippy::new_without_default, reason = "it is made to watch one push")]
-    pub fn new() -> Self {
-        let commands = Commands { rest: Vec::new(), tips: Vec::new(), left_bytes: MAX_LOOKED_AT_BYTES };
-        Self(Arc::new(Mutex::new(commands)))
-    }
-
-    /// The body of a push, which is looked at while it is read.
-    pub fn watch<R>(&self, body: R) -> Watched<R> {
-        Watched { body, tips: self.clone() }
-    }
-
-    /// What was seen so far.
-    pub fn get(&self) -> Vec<CommitId> {
-        self.lock().tips.iter().copied().map(CommitId::from).collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Commands> {
-        // No code that holds this lock can panic, so a poisoned one is as good as any.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Commands {
-    /// Reads lines of `old new reference`, each behind its length in four digits, until the length is zero.
-    fn read(&mut self, bytes: &[u8]) {
-        let bytes = &bytes[..bytes.len().min(self.left_bytes)];
-        self.left_bytes -= bytes.len();
-        self.rest.extend_from_slice(bytes);
-        let mut start = 0;
-        while let Some(digits) = self.rest.get(start..start + 4) {
-            let length = std::str::from_utf8(digits).ok().and_then(|digits| usize::from_str_radix(digits, 16).ok());
-            let Some(length) = length.filter(|length| *length >= 4) else {
-                self.left_bytes = 0;
-                self.rest = Vec::new();
-                return;
-            };
-            let Some(line) = self.rest.get(start + 4..start + length) else { break };
-            start += length;
-            let new = line.get(41..81).and_then(|new| ObjectId::from_hex(new).ok());
-            self.tips.extend(new.filter(|new| !new.is_null()));
-        }
-        self.rest.drain(..start);
-    }
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        let this = self.get_mut();
-        let filled_before = buf.filled().len();
-        ready!(Pin::new(&mut this.body).poll_read(cx, buf))?;
-        let mut commands = this.tips.lock();
-        if commands.left_bytes > 0 {
-            commands.read(&buf.filled()[filled_before..]);
-        }
-        Poll::Ready(Ok(()))
-    }
+/// A reference that a push has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefUpdate {
+    /// Its full name: `refs/heads/…` or `refs/tags/…`.
+    pub name: String,
+    /// The object that it pointed to, by its 40 hexadecimal digits; none when it was made.
+    pub old: Option<String>,
+    /// The object that it points to, by its 40 hexadecimal digits; none when it was deleted.
+    pub new: Option<String>,
 }
 
 /// Where a walk is with a commit.
@@ -106,25 +31,28 @@ enum State {
 }
 
 impl Reader {
-    /// What all references lead to.
-    pub fn tips(&self) -> Result<Vec<CommitId>> {
-        let mut tips: Vec<_> = self.references("refs/")?.into_iter().map(|(_, tip)| CommitId::from(tip)).collect();
-        tips.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
-        tips.dedup();
-        Ok(tips)
-    }
-
-    /// The commits that new tips lead to and old ones do not: so many at most, the newest first.
+    /// The commits that a push brought: so many at most, the newest first. What another push brings at the same moment
+    /// may be missing.
     ///
     /// It walks no further than to where all is old, and no further than the reader's limits. Where dates are wrong, it
     /// may take an old commit for a new one.
-    pub fn brought(&self, new: &[CommitId], old: &[CommitId], limit: usize) -> Result<Vec<CommitId>> {
+    pub fn brought(&self, updates: &[RefUpdate], limit: usize) -> Result<Vec<CommitId>> {
+        let parse = |name: &String| ObjectId::from_hex(name.as_bytes()).ok();
+        let new: Vec<_> = updates.iter().filter_map(|update| update.new.as_ref()).filter_map(parse).collect();
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let changed: HashSet<_> = updates.iter().map(|update| update.name.as_bytes()).collect();
+        let others = self.references("refs/")?.into_iter().filter(|(name, _)| !changed.contains(name.as_slice()));
+        let old = updates.iter().filter_map(|update| update.old.as_ref()).filter_map(parse);
+        let old: Vec<_> = others.map(|(_, tip)| tip).chain(old).collect();
+
         let mut states = HashMap::new();
         let mut queue = BinaryHeap::new();
         let mut waiting = 0_usize;
         for (tips, state) in [(old, State::Old), (new, State::New)] {
             for tip in tips {
-                let id = self.peeled(object_id(tip.as_str())?)?;
+                let id = self.peeled(tip)?;
                 if let Some(id) = id.filter(|id| !states.contains_key(id)) {
                     states.insert(id, state);
                     queue.push((self.node(id)?.committed_at, id));
@@ -133,25 +61,37 @@ impl Reader {
             }
         }
         let mut brought = Vec::new();
-        while waiting > 0 && brought.len() < limit && self.spend_commit() == Budget::Left {
-            let Some((_, id)) = queue.pop() else { break };
-            let state = states.get_mut(&id);
-            let is_new = state.as_ref().is_some_and(|state| **state == State::New);
-            if let Some(state) = state.filter(|_| is_new) {
-                *state = State::Brought;
+        let mut oldest = None;
+        while let Some((time, id)) = queue.pop() {
+            // Commits of one second come in any order, so an old one that is not younger may still lead to a new one.
+            let is_done = waiting == 0 || brought.len() == limit;
+            if is_done && oldest.is_none_or(|oldest| time < oldest) || self.spend_commit() == Budget::Spent {
+                break;
+            }
+            let is_new = states.get(&id) == Some(&State::New);
+            if is_new && is_done {
+                continue;
+            }
+            if is_new {
+                states.insert(id, State::Brought);
                 waiting -= 1;
                 brought.push(id);
+                oldest = Some(time);
             }
             for parent in self.node(id)?.parents {
-                match states.get_mut(&parent) {
+                match states.get(&parent) {
                     None => {
                         states.insert(parent, if is_new { State::New } else { State::Old });
                         queue.push((self.node(parent)?.committed_at, parent));
                         waiting += usize::from(is_new);
                     }
-                    Some(state) if !is_new => {
+                    Some(state @ (State::New | State::Brought)) if !is_new => {
                         waiting -= usize::from(*state == State::New);
-                        *state = State::Old;
+                        // What was visited as a new one has to be visited again, for what it leads to.
+                        if *state == State::Brought {
+                            queue.push((self.node(parent)?.committed_at, parent));
+                        }
+                        states.insert(parent, State::Old);
                     }
                     Some(_) => {}
                 }
@@ -171,8 +111,6 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
-
     use super::super::fixture::Fixture;
     use super::super::reader::ReadLimits;
     use super::*;
@@ -186,56 +124,36 @@ mod tests {
         max_message_bytes: 1000,
     };
 
-    #[tokio::test]
-    async fn the_tips_of_a_push_are_seen_however_it_is_cut() {
-        let (one, two, none) = ("1".repeat(40), "2".repeat(40), "0".repeat(40));
-        let line = |text: String| format!("{:04x}{text}", text.len() + 4);
-        let body = [
-            line(format!("{none} {one} refs/heads/a\0 report-status")),
-            line(format!("{one} {none} refs/heads/b\n")),
-            line(format!("{one} {two} refs/heads/c\n")),
-            "0000PACK".to_owned() + &line(format!("{none} {one} refs/heads/d")),
-        ];
-        let body = body.concat();
-        for chunk in [1, 7, 1000] {
-            let tips = PushedTips::new();
-            let stream = tokio_util::io::StreamReader::new(futures::stream::iter(
-                body.as_bytes().chunks(chunk).map(|chunk| std::io::Result::Ok(bytes::Bytes::copy_from_slice(chunk))),
-            ));
-            let mut read = String::new();
-            tips.watch(stream).read_to_string(&mut read).await.unwrap();
-            assert_eq!(read, body);
-            let seen: Vec<_> = tips.get().iter().map(ToString::to_string).collect();
-            assert_eq!(seen, [one.clone(), two.clone()], "{chunk}");
-        }
-    }
-
     #[test]
     fn what_is_brought_is_what_nothing_led_to_before() {
         let fixture = Fixture::new();
         let first = fixture.commit(&[("a", "1")]);
-        let second = fixture.commit(&[("a", "2")]);
+        fixture.commit(&[("a", "2")]);
         fixture.push("main");
         fixture.git(&["switch", "--quiet", "--create", "side", &first]);
         let side = fixture.commit(&[("b", "1")]);
         fixture.git(&["merge", "--quiet", "--message=merge", "main"]);
         let merge = fixture.git(&["rev-parse", "HEAD"]);
 
-        let before = fixture.repository.reader(LIMITS).unwrap().tips().unwrap();
-        assert_eq!(before, [CommitId::parse(&second).unwrap()]);
         fixture.push("side");
         let reader = fixture.repository.reader(LIMITS).unwrap();
-        let brought = |new: &str, old: &[CommitId], limit| {
-            let mut brought: Vec<_> = reader.brought(&[CommitId::parse(new).unwrap()], old, limit).unwrap();
-            brought.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
-            brought.iter().map(ToString::to_string).collect::<Vec<_>>()
+        let brought = |old: Option<&str>, new: Option<&str>, limit| {
+            let [old, new] = [old, new].map(|name| name.map(str::to_owned));
+            let updates = [RefUpdate { name: "refs/heads/side".to_owned(), old, new }];
+            let mut brought: Vec<_> =
+                reader.brought(&updates, limit).unwrap().iter().map(ToString::to_string).collect();
+            brought.sort_unstable();
+            brought
         };
-        let mut expected = [side.clone(), merge.clone()];
+        let mut expected = vec![side.clone(), merge.clone()];
         expected.sort_unstable();
-        assert_eq!(brought(&merge, &before, 10), expected);
-        assert_eq!(brought(&merge, &before, 1).len(), 1);
-        assert_eq!(brought(&first, &before, 10), Vec::<String>::new());
-        assert_eq!(brought(&merge, &[], 10).len(), 4);
-        assert_eq!(brought(&"1".repeat(40), &before, 10), Vec::<String>::new());
+        assert_eq!(brought(None, Some(&merge), 10), expected);
+        assert_eq!(brought(Some(&side), Some(&merge), 10), [merge.as_str()]);
+        assert_eq!(brought(Some(&merge), Some(&side), 10), Vec::<String>::new());
+        assert_eq!(brought(None, Some(&merge), 1).len(), 1);
+        assert_eq!(brought(None, Some(&first), 10), Vec::<String>::new());
+        assert_eq!(brought(Some(&merge), None, 10), Vec::<String>::new());
+        // It was announced and did not arrive.
+        assert_eq!(brought(None, Some(&"1".repeat(40)), 10), Vec::<String>::new());
     }
 }
