@@ -1,4 +1,4 @@
-//! The path at the end of a URL, as bytes: a name in a repository need not be UTF-8.
+//! The path at the end of a URL, which the root's route does not have.
 
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;

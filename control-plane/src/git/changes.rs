@@ -152,6 +152,9 @@ impl Reader {
 
     /// The lines of a change. None when there are none, or when they cannot be counted.
     fn count(&self, change: &ChangeDetached, cache: &mut Platform) -> Option<Stats> {
+        if let Some(stats) = submodule(change) {
+            return Some(stats);
+        }
         let change = change.attach(&self.repository, &self.repository);
         // A file that cannot be read here, for instance since it is made from one that is too large, is not counted.
         let counts = change.diff(cache).and_then(|mut platform| platform.line_counts()).ok().flatten();
@@ -181,6 +184,20 @@ impl Reader {
         gix::diff::resource_cache(&self.repository, Mode::ToGit, attributes.detach(), WorktreeRoots::default())
             .map_err(failed)
     }
+}
+
+/// Git shows a submodule as one line: the commit that it is at.
+fn submodule(change: &ChangeDetached) -> Option<Stats> {
+    let (mode, additions, deletions) = match change {
+        ChangeDetached::Addition { entry_mode, .. } => (entry_mode, 1, 0),
+        ChangeDetached::Deletion { entry_mode, .. } => (entry_mode, 0, 1),
+        ChangeDetached::Modification { entry_mode, previous_entry_mode, .. } if previous_entry_mode.is_commit() => {
+            (entry_mode, 1, 1)
+        }
+        ChangeDetached::Rewrite { entry_mode, .. } => (entry_mode, 0, 0),
+        ChangeDetached::Modification { .. } => return None,
+    };
+    mode.is_commit().then_some(Stats { additions, deletions })
 }
 
 /// The changes with what was renamed told as such.

@@ -1,7 +1,5 @@
 //! Commits: what is told of one, and lists of them.
 
-use std::borrow::Cow;
-
 use gix::ObjectId;
 use jiff::Timestamp;
 
@@ -112,15 +110,13 @@ impl Reader {
 
 /// A message, no longer than so many bytes and the dots that say that there was more.
 pub(super) fn message(raw: &[u8], max_bytes: usize) -> String {
-    let text = match raw.get(..max_bytes) {
-        Some(beginning) if raw.len() > max_bytes => {
-            // The last character may have been cut in two.
-            let text = String::from_utf8_lossy(beginning);
-            Cow::Owned(format!("{}\u{2026}", text.trim_end_matches('\u{fffd}')))
-        }
-        _ => String::from_utf8_lossy(raw),
-    };
-    text.trim_end_matches(['\n', '\r']).to_owned()
+    let end = raw.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
+    if end <= max_bytes {
+        return String::from_utf8_lossy(&raw[..end]).into_owned();
+    }
+    // The last character may have been cut in two.
+    let text = String::from_utf8_lossy(&raw[..max_bytes]);
+    format!("{}\u{2026}", text.trim_end_matches('\u{fffd}'))
 }
 
 #[cfg(test)]

@@ -143,6 +143,7 @@ fn odd_history(ada: &Author) -> Tips {
         ada.git(&["add", "--all"]);
         ada.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
     };
+    let tip = |name: &str| ada.git(&["rev-parse", name]);
     let lines = |from: u32, to: u32| (from..to).map(|line| format!("line {line}\n")).collect::<String>();
 
     write("a.txt", lines(0, 100).as_bytes());
@@ -179,6 +180,7 @@ fn odd_history(ada: &Author) -> Tips {
     ada.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{first},module")]);
     ada.git(&["add", "--all", "--", ":!module"]);
     ada.git(&["commit", "--quiet", "--message=odd"]);
+    ada.git(&["update-index", "--cacheinfo", &format!("160000,{},module", tip("HEAD"))]);
     ada.git(&["update-index", "--chmod=+x", "a.txt"]);
     ada.git(&["commit", "--quiet", "--message=mode"]);
     ada.git(&["rm", "--quiet", "-r", "link", "latin.txt"]);
