@@ -46,6 +46,10 @@ pub struct App {
     pub builds: Semaphore,
     /// How many builds may come: those that run, and those that wait.
     pub build_places: Semaphore,
+    /// How many requests may read repositories now.
+    pub readers: Arc<Semaphore>,
+    /// How many large files may be sent now.
+    pub streams: Arc<Semaphore>,
     /// What Prometheus scrapes.
     pub metrics: Metrics,
     snapshotter: OnceLock<Snapshotter>,
@@ -79,6 +83,8 @@ impl App {
             build_places: Semaphore::new(
                 config.build.concurrent.saturating_add(config.build.waiting).min(Semaphore::MAX_PERMITS),
             ),
+            readers: Arc::new(Semaphore::new(config.browse.concurrent)),
+            streams: Arc::new(Semaphore::new(config.browse.concurrent_streams)),
             metrics: Metrics::new()?,
             snapshotter: OnceLock::new(),
             store,

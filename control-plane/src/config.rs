@@ -29,6 +29,7 @@ pub struct Config {
     pub http: Http,
     pub git: Git,
     pub tool: Tool,
+    pub browse: Browse,
     pub build: Build,
     pub invoke: Invoke,
     pub search: Search,
@@ -84,6 +85,20 @@ table! {
     }
 }
 table! {
+    /// `[browse]`
+    Browse {
+        concurrent: usize,
+        concurrent_streams: usize,
+        wall_clock_s: u64,
+        max_commits: usize,
+        max_entries: usize,
+        max_changed_files: usize,
+        max_compared_kib: u64,
+        max_message_kib: usize,
+        max_recorded_commits: usize,
+    }
+}
+table! {
     /// `[build]`
     Build {
         max_files: u64,
@@ -109,6 +124,7 @@ table! {
     /// `[search]`
     Search { indexed_kib: usize }
 }
+table! {
     /// `[network]`
     Network {
         ca_files: Vec<PathBuf>,

@@ -134,6 +134,10 @@ path_id!(
     ApiKeyPath, crate::model::ApiKeyId, "api_key_id", crate::model::ApiKeyId::parse
 );
 path_id!(
+    /// The branch in the path, as it stands.
+    BranchPath, String, "branch_name", |text| Ok(text.to_owned())
+);
+path_id!(
     /// The invocation in the path.
     InvocationPath, crate::model::InvocationId, "invocation_id", crate::model::InvocationId::parse
 );

@@ -1,18 +1,26 @@
 //! HTTP to domain calls and back: the only place that knows HTTP. The whole surface is [`router`].
 
 mod api_keys;
+mod branches;
+mod commits;
+mod directories;
 mod error;
 mod extract;
+mod files;
 mod git;
 mod invocations;
 mod invoke;
 mod middleware;
+mod numbered_page;
 mod openapi;
 mod ops;
 mod page;
 mod parameters;
 mod publish_events;
+mod ranges;
+mod repository_path;
 mod roles;
+mod scaffold;
 mod sign_in;
 mod tool_test;
 mod tools;
@@ -23,7 +31,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{delete, post};
+use axum::routing::{delete, get, post};
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -52,6 +60,16 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api_keys::create, api_keys::list))
         .routes(routes!(api_keys::delete));
 
+    // What shows the repository to those who are not Git.
+    let repository = OpenApiRouter::new()
+        .routes(routes!(scaffold::get))
+        .routes(routes!(branches::list))
+        .routes(routes!(branches::get))
+        .routes(routes!(commits::list))
+        .routes(routes!(directories::list))
+        .routes(routes!(files::read))
+        .routes(routes!(files::download));
+
     // What conversations, simulations and authors' programs call.
     let organization = OpenApiRouter::new()
         .routes(routes!(sign_in::create))
@@ -66,6 +84,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(invocations::search))
         .routes(routes!(invocations::get))
         .merge(git)
+        .merge(repository)
         .merge(access)
         .merge(other_slashes());
 
@@ -84,6 +103,9 @@ fn other_slashes() -> OpenApiRouter<Arc<App>> {
     let aliases = Router::new()
         .route("/tool", post(tools::create).get(tools::list))
         .route("/tool/{tool_id}/", post(tools::change).delete(tools::delete))
+        // The root has no name behind the slash, which a wildcard asks for.
+        .route("/tool/repo/directory", get(directories::list))
+        .route("/tool/repo/directory/", get(directories::list))
         .route("/user", post(users::create).get(users::list))
         .route("/role", post(roles::create).get(roles::list))
         .route("/organization/api_key", post(api_keys::create).get(api_keys::list))

@@ -2,16 +2,23 @@
 
 pub mod access;
 pub mod api_keys;
+pub mod branches;
+pub mod browsing;
 pub mod builds;
 pub mod claims;
+pub mod commits;
+pub mod directories;
+pub mod files;
 pub mod invocations;
 pub mod invoke;
 pub mod loaded;
 pub mod maintenance;
 pub mod organizations;
 pub mod publish;
+pub mod pushes;
 pub mod resolve;
 pub mod roles;
+pub mod scaffold;
 pub mod scrub;
 pub mod search;
 pub mod steps;

@@ -49,6 +49,7 @@ impl App {
     async fn push_accepted(self: &Arc<Self>, caller: &Caller, updates: &[RefUpdate]) {
         tracing::info!(org = %caller.org, user = %caller.user_id, count = updates.len(), "Accepted a push");
         self.metrics.git_pushes.with_label_values::<&str>(&[]).inc();
+        self.record_push(caller, updates.to_vec()).await;
         self.maintain_later(&caller.org);
     }
 }

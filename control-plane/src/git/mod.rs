@@ -3,21 +3,34 @@
 //! [`fetch`] and [`push`] speak the wire protocol with the `git` program ([`program`], [`process`]); [`rules`] says what
 //! may be pushed; [`maintenance`] keeps packs few; [`remains`] clears what a crash leaves; [`read`] and [`export`] read
 //! objects with gix.
+//! Browsing, which reads whatever was pushed, is bounded: [`reader`] bounds it, and [`revisions`], [`branches`],
+//! [`commits`], [`directories`] and [`files`] are what can be asked for. [`pushes`] says which commits a push brought.
 
 mod answer;
+pub mod branches;
+mod changes;
+pub mod commits;
 mod create;
+pub mod directories;
 pub mod export;
 pub mod fetch;
+pub mod files;
+mod history;
+mod last_commits;
 mod limits;
 pub mod maintenance;
 mod packet;
+mod paths;
 mod process;
 mod program;
 pub mod push;
 mod push_request;
+pub mod pushes;
 pub mod read;
+pub mod reader;
 mod remains;
 mod report;
+pub mod revisions;
 mod rules;
 mod service;
 mod turns;
@@ -30,6 +43,7 @@ pub use export::ExportLimits;
 pub use limits::Limits;
 pub use push::RefUpdate;
 pub use read::{CommitId, TreeId};
+pub use reader::{ReadLimits, Reader};
 pub use service::Service;
 
 use self::program::Program;

@@ -30,6 +30,12 @@ macro_rules! object_name {
             }
         }
 
+        impl From<gix::ObjectId> for $name {
+            fn from(id: gix::ObjectId) -> Self {
+                Self(id.to_string())
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)

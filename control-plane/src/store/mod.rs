@@ -23,6 +23,7 @@
 //! | `builds` | build key | [`Build`] |
 //! | `invocations` | number, from 0 in the order of writing and without gaps | [`Invocation`](crate::model::Invocation) |
 //! | `invocation_chunks` | number of a chunk | the blob of a full chunk of columns: see `invocation_columns` |
+//! | `pushers` | commit, 40 digits | [`UserRef`](crate::model::UserRef): who pushed it first |
 //!
 //! The one key without an organization is `format` in sled's default tree. `rows` says what a value looks like.
 
@@ -39,6 +40,7 @@ mod invocation_page;
 mod invocation_row;
 mod invocations;
 mod organizations;
+mod pushers;
 mod reserve;
 mod roles;
 mod rows;
@@ -91,6 +93,7 @@ pub struct Store {
     active_versions: Tree,
     version_counts: Tree,
     builds: Tree,
+    pushers: Tree,
     invocations: Tree,
     invocation_chunks: Tree,
     columns: AllColumns,
@@ -121,6 +124,7 @@ impl Store {
             active_versions: tree("active_versions")?,
             version_counts: tree("version_counts")?,
             builds: tree("builds")?,
+            pushers: tree("pushers")?,
             invocations: tree("invocations")?,
             invocation_chunks: tree("invocation_chunks")?,
             columns: AllColumns::default(),

@@ -114,7 +114,6 @@ async fn whoever_lacks_the_permission_gets_403_that_names_it() {
         ("Tool:ModifyTool", Method::POST, format!("{path}/envvar"), Some(json!({"inserts": []}))),
         ("Tool:ModifyTool", Method::POST, versions.clone(), Some(publish)),
         ("Tool:ModifyTool", Method::DELETE, format!("{versions}/1.0.0"), None),
-        ("Tool:InvokeTool", Method::GET, versions.clone(), None),
         ("Tool:InvokeTool", Method::POST, format!("{versions}/1.0.0/invoke"), Some(inputs)),
         ("Tool:AccessRepo", Method::GET, "tool/git/info/refs?service=git-upload-pack".to_owned(), None),
         ("Tool:AccessRepo", Method::POST, "tool/git/git-receive-pack".to_owned(), None),

@@ -43,6 +43,23 @@ impl Author {
         &self.folder
     }
 
+    /// Makes commits from a stream as `git fast-import` reads it, which takes a second for thousands.
+    pub fn import(&self, stream: &[u8]) {
+        let file = self.folder.join(".git/stream");
+        fs_err::write(&file, stream).unwrap();
+        let stream = fs_err::File::open(&file).unwrap().into_file();
+        let arguments = ["fast-import", "--quiet", "--force"];
+        let output = command(&self.folder, &arguments).stdin(stream).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Runs git, which has to succeed, and answers what it printed, byte by byte.
+    pub fn git_bytes(&self, arguments: &[&str]) -> Vec<u8> {
+        let output = run(&self.folder, arguments);
+        assert!(output.status.success(), "git {arguments:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
     /// Runs git, which has to succeed, and answers what it printed.
     pub fn git(&self, arguments: &[&str]) -> String {
         git(&self.folder, arguments)

@@ -66,11 +66,6 @@ impl Installation {
         init_org(name, &self.data())
     }
 
-    /// Settings that differ from the defaults, for servers that are started from now on.
-    pub fn configure(&self, settings: &str) {
-        fs_err::write(self.path("config.toml"), settings).unwrap();
-    }
-
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
