@@ -38,7 +38,6 @@ async fn no_file_of_the_repository_is_served() {
         "%00",
         "git-upload-archive",
         "git-upload-pack",
-        "",
     ];
     for path in paths {
         for (method, headers) in [("GET", ""), ("POST", "Content-Length: 0\r\n")] {

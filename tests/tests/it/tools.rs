@@ -133,7 +133,7 @@ async fn a_list_is_filtered_sorted_and_paged() {
     assert_eq!(names(last["tools"].as_array().unwrap()), "delta");
     let rest = ["has_more", "continuation_token", "filter_values"].map(|field| last[field].clone());
     assert_eq!(rest, [json!(false), Value::Null, Value::Null]);
-    let beyond = client.get(&format!("tool/?continuation_token={}", u64::MAX)).await.expect(200);
+    let beyond = client.get(&format!("tool/?continuation_token={}", i64::MAX)).await.expect(200);
     assert_eq!(beyond["tools"], json!([]));
 
     let twice = format!("id={0}&id={0}", ids[0]);
