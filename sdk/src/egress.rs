@@ -63,6 +63,9 @@ pub struct Pattern {
 impl Pattern {
     /// Reads a pattern. The error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.contains('/') {
+            return Err("it is a host and not a URL: leave out the scheme and the path");
+        }
         let (below, rest) = text.strip_prefix("*.").map_or((false, text), |rest| (true, rest));
         let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((address, port)) => (address, port),
@@ -81,9 +84,6 @@ impl Pattern {
         }
         if host.contains('*') {
             return Err("`*` stands for whole names, and only at the beginning, as in `*.example.com`");
-        }
-        if host.contains('/') {
-            return Err("it is a host and not a URL: leave out the scheme and the path");
         }
         let is_label = |label: &str| {
             (1..=63).contains(&label.len())

@@ -54,8 +54,8 @@ pub struct Committer {
     tag = "repository",
     params(
         ("organization" = String, Path, description = "The organization's id"),
-        ("limit" = Option<usize>, Query, description = "The largest page, 1 to 20, by default 20"),
-        ("continuation_token" = Option<usize>, Query, description = "The number of the page, by default 1"),
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 20, description = "The largest page, 1 to 20, by default 20"),
+        ("continuation_token" = Option<usize>, Query, minimum = 1, description = "The number of the page, by default 1"),
     ),
     responses(
         (status = 200, description = "A page of branches; an empty repository has none", body = Branches),

@@ -159,6 +159,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
             Error::invalid(&["body"], "body", message)
         })?;
         let bytes = collected.to_bytes();
+        // Serde would take an array for an object, field by field.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Error::invalid(&["body"], "model_type", "the body must be an object").into());
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let parsed = serde_path_to_error::deserialize(&mut deserializer);
         let parsed = parsed.map_err(|error| {

@@ -19,6 +19,7 @@ use sdk::sandbox::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 use super::handshake::{self, Agreed, Beginning, Failed, FailedKind, Question};
 use super::peek::Peeked;
@@ -68,7 +69,7 @@ pub async fn serve(route: Route, mut guest: DuplexStream, server: Option<TcpStre
         }
     };
     let Some((first, is_tls)) = first else { return };
-    let exchange = Exchange { route, is_tls, next: Mutex::new(Some(first)) };
+    let exchange = Exchange { route, is_tls, next: Mutex::new(Next::Open(first)) };
     let service = service_fn(|request| exchange.forward(request));
     let served = hyper::server::conn::http1::Builder::new()
         .preserve_header_case(true)
@@ -79,15 +80,22 @@ pub async fn serve(route: Route, mut guest: DuplexStream, server: Option<TcpStre
     if let Err(error) = served {
         tracing::debug!(%error, "A tool's connection ended early");
     }
-    exchange.release().await;
 }
 
 /// The requests of one guest's connection, one after the other.
 struct Exchange {
     route: Route,
     is_tls: bool,
+    /// What the next request goes over.
+    next: Mutex<Next>,
+}
+
+enum Next {
     /// A connection that was opened and not used yet.
-    next: Mutex<Option<Connection>>,
+    Open(Connection),
+    /// The one of the request before, once its answer has been read to the end.
+    Returning(JoinHandle<Option<Connection>>),
+    None,
 }
 
 impl Exchange {
@@ -105,7 +113,8 @@ impl Exchange {
         let body = body.map_err(anyhow::Error::from).map_frame(move |frame| frame);
         let body = counted(body, move |bytes| meter.meter.sent(bytes).map_err(Into::into));
         let mut request = Request::from_parts(parts, body);
-        let mut connection = match self.next.lock().await.take() {
+        let next = std::mem::replace(&mut *self.next.lock().await, Next::None);
+        let mut connection = match next.connection().await {
             Some(connection) => connection,
             None => self.route.open(self.is_tls).await?,
         };
@@ -122,7 +131,12 @@ impl Exchange {
                 },
             }
         };
-        self.route.keep(connection, self.is_tls);
+        let limit = shared.gateway.settings.idle_timeout;
+        let returning = tokio::spawn(async move {
+            let ready = tokio::time::timeout(limit, connection.sender.ready()).await;
+            matches!(ready, Ok(Ok(()))).then_some(connection)
+        });
+        *self.next.lock().await = Next::Returning(returning);
         let (mut parts, body) = response.into_parts();
         remove_hop_by_hop(&mut parts.headers);
         let meter = Arc::clone(shared);
@@ -157,12 +171,30 @@ impl Exchange {
         }
         None
     }
+}
 
-    /// A connection that was opened and never used can serve somebody else.
-    async fn release(self) {
-        if let Some(connection) = self.next.into_inner() {
-            self.route.keep(connection, self.is_tls);
+impl Next {
+    async fn connection(self) -> Option<Connection> {
+        match self {
+            Self::Open(connection) => Some(connection),
+            Self::Returning(task) => task.await.ok().flatten(),
+            Self::None => None,
         }
+    }
+}
+
+impl Drop for Exchange {
+    /// The connection can serve somebody else. A guest ends its invocation without a farewell to its own, so this is not
+    /// the end of a function.
+    fn drop(&mut self) {
+        let next = std::mem::replace(self.next.get_mut(), Next::None);
+        let (key, gateway) = (self.route.key(self.is_tls).clone(), Arc::clone(&self.route.shared.gateway));
+        let Ok(executor) = tokio::runtime::Handle::try_current() else { return };
+        executor.spawn(async move {
+            if let Some(connection) = next.connection().await {
+                gateway.pool.put(key, connection, &gateway.settings);
+            }
+        });
     }
 }
 
@@ -217,19 +249,6 @@ impl Route {
         let (stream, agreed) = tls::shake_hands(connector, &self.host, server, &gateway.settings).await?;
         let started = start(stream, Some(Arc::new(agreed))).await;
         started.map_err(|error| Failed::new(FailedKind::Protocol, error.to_string()))
-    }
-
-    /// Gives a connection to the pool as soon as its answer has been read to the end.
-    fn keep(&self, mut connection: Connection, is_tls: bool) {
-        let (key, gateway) = (self.key(is_tls).clone(), Arc::clone(&self.shared.gateway));
-        // It outlives the invocation, since an answer may be read at its very end; a guest that reads no further drops
-        // the answer, which closes the connection and ends this.
-        tokio::spawn(async move {
-            let ready = tokio::time::timeout(gateway.settings.idle_timeout, connection.sender.ready()).await;
-            if let Ok(Ok(())) = ready {
-                gateway.pool.put(key, connection, &gateway.settings);
-            }
-        });
     }
 
     fn key(&self, is_tls: bool) -> &Key {

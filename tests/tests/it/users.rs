@@ -45,6 +45,8 @@ async fn a_user_is_made_looked_at_renamed_and_deleted() {
     ] {
         client.post("user/", body).await.expect(422);
     }
+    // An array of the fields is no object.
+    client.post(&format!("user/{id}"), json!([null, null])).await.expect(422);
 }
 
 #[tokio::test]

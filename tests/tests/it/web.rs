@@ -10,7 +10,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -37,7 +37,7 @@ impl Web {
     /// Starts the servers. The certificate is for `api.test`, `*.below.test` and `lines.test`.
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (authority, stranger) = (authority(), authority());
+        let (authority, stranger) = (authority("A test"), authority("A stranger"));
         let ca = folder.path().join("ca.pem");
         fs_err::write(&ca, authority.pem()).unwrap();
         let (handshakes, requests) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
@@ -78,8 +78,10 @@ impl Web {
     }
 }
 
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
+    // Two of one name would be taken for one whose signature is wrong.
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }

@@ -22,10 +22,14 @@ def _repair_socket() -> None:
     import socket
 
     look_up = socket.getaddrinfo
+    # What is connected to is an address that stands for a name, and a message has to say the name.
+    names: dict[Any, Any] = {}
 
     def getaddrinfo(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
         try:
-            return look_up(host, port, family, type, proto, flags)
+            found = look_up(host, port, family, type, proto, flags)
+            names.update((entry[4][0], host) for entry in found)
+            return found
         except socket.gaierror:
             denied = _explained(host, port)
             if denied is None:  # It may be asked for, and there is no such name.
@@ -37,8 +41,9 @@ def _repair_socket() -> None:
             _socket.socket.connect(self, address)
             return
         except PermissionError as error:
-            denied = _explained(*address[:2]) or EgressDenied(
-                f"the tool may not connect to {address[0]}:{address[1]}: "
+            host = names.get(address[0], address[0])
+            denied = _explained(host, address[1]) or EgressDenied(
+                f"the tool may not connect to {host}:{address[1]}: "
                 f"its address is one that the service keeps tools from ({error.strerror})"
             )
         raise denied

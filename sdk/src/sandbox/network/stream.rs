@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
+use tokio::task::JoinHandle;
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 /// What a guest may hand over at once. The C library writes in pieces of at most this size.
@@ -58,54 +59,78 @@ impl InputStream for Input {
 
 /// What is sent.
 pub struct Output {
-    half: Option<WriteHalf<DuplexStream>>,
-    unsent: BytesMut,
+    state: State,
+}
+
+enum State {
+    /// Everything so far is with the other end.
+    Idle(WriteHalf<DuplexStream>),
+    /// The other end has no room for all of it. A task waits until it has: the guest may do anything else meanwhile.
+    Sending(JoinHandle<Option<WriteHalf<DuplexStream>>>),
+    Closed,
 }
 
 impl Output {
     pub fn new(half: WriteHalf<DuplexStream>) -> Self {
-        Self { half: Some(half), unsent: BytesMut::new() }
+        Self { state: State::Idle(half) }
     }
 
-    /// Sends until nothing is left, and then until the other end can take more.
-    fn poll_send(&mut self, context: &mut Context) -> Poll<()> {
-        while !self.unsent.is_empty() {
-            let Some(half) = &mut self.half else { break };
-            match Pin::new(half).poll_write(context, &self.unsent) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(sent)) if sent > 0 => self.unsent.advance(sent),
-                Poll::Ready(_) => self.half = None,
-            }
+    /// Waits until nothing is left to send.
+    fn poll_settle(&mut self, context: &mut Context) -> Poll<()> {
+        if let State::Sending(task) = &mut self.state {
+            let Poll::Ready(sent) = Pin::new(task).poll(context) else { return Poll::Pending };
+            self.state = sent.ok().flatten().map_or(State::Closed, State::Idle);
         }
         Poll::Ready(())
+    }
+
+    fn settle(&mut self) {
+        let _pending = self.poll_settle(&mut Context::from_waker(Waker::noop()));
     }
 }
 
 #[async_trait::async_trait]
 impl Pollable for Output {
     async fn ready(&mut self) {
-        poll_fn(|context| self.poll_send(context)).await;
+        poll_fn(|context| self.poll_settle(context)).await;
     }
 }
 
 #[async_trait::async_trait]
 impl OutputStream for Output {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.unsent.extend_from_slice(&bytes);
-        let _pending = self.poll_send(&mut Context::from_waker(Waker::noop()));
-        self.half.as_ref().map(|_| ()).ok_or(StreamError::Closed)
+    fn write(&mut self, mut bytes: Bytes) -> StreamResult<()> {
+        self.settle();
+        let mut half = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Idle(half) => half,
+            State::Closed => return Err(StreamError::Closed),
+            State::Sending(_) => return Err(StreamError::trap("the guest wrote more than it was allowed to")),
+        };
+        let context = &mut Context::from_waker(Waker::noop());
+        while !bytes.is_empty() {
+            match Pin::new(&mut half).poll_write(context, &bytes) {
+                Poll::Ready(Ok(sent)) if sent > 0 => bytes.advance(sent),
+                Poll::Ready(_) => return Err(StreamError::Closed),
+                Poll::Pending => {
+                    let send = async move { half.write_all(&bytes).await.is_ok().then_some(half) };
+                    self.state = State::Sending(tokio::spawn(send));
+                    return Ok(());
+                }
+            }
+        }
+        self.state = State::Idle(half);
+        Ok(())
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        self.half.as_ref().map(|_| ()).ok_or(StreamError::Closed)
+        if matches!(self.state, State::Closed) { Err(StreamError::Closed) } else { Ok(()) }
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        let sent = self.poll_send(&mut Context::from_waker(Waker::noop()));
-        match (&self.half, sent) {
-            (None, _) => Err(StreamError::Closed),
-            (Some(_), Poll::Ready(())) => Ok(WRITE_BYTES),
-            (Some(_), Poll::Pending) => Ok(0),
+        self.settle();
+        match self.state {
+            State::Idle(_) => Ok(WRITE_BYTES),
+            State::Sending(_) => Ok(0),
+            State::Closed => Err(StreamError::Closed),
         }
     }
 }
@@ -113,14 +138,17 @@ impl OutputStream for Output {
 impl Drop for Output {
     /// A guest that closes its socket expects what it has sent before to arrive.
     fn drop(&mut self) {
-        let Some(mut half) = self.half.take() else { return };
-        let unsent = std::mem::take(&mut self.unsent);
-        if let Ok(executor) = tokio::runtime::Handle::try_current() {
-            executor.spawn(async move {
-                if half.write_all(&unsent).await.is_ok() {
-                    let _closed = half.shutdown().await;
-                }
-            });
-        }
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        let Ok(executor) = tokio::runtime::Handle::try_current() else { return };
+        executor.spawn(async move {
+            let half = match state {
+                State::Idle(half) => Some(half),
+                State::Sending(task) => task.await.ok().flatten(),
+                State::Closed => None,
+            };
+            if let Some(mut half) = half {
+                let _closed = half.shutdown().await;
+            }
+        });
     }
 }
