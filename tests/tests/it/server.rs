@@ -70,17 +70,25 @@ impl Installation {
         self.folder.path().join("data")
     }
 
-    /// All files in the data folder.
-    pub fn files(&self) -> BTreeSet<PathBuf> {
+    /// A file of the data folder, or the server's log, in which this text lies in the clear.
+    pub fn file_with(&self, text: &str) -> Option<PathBuf> {
+        let holds = |file: &PathBuf| {
+            let content = if_there(fs_err::read(file)).unwrap_or_default();
+            content.windows(text.len()).any(|window| window == text.as_bytes())
+        };
+        self.files().into_iter().chain([self.path("server.log")]).find(holds)
+    }
+
+    /// All files in the data folder but those of the database and of the search index, which write whenever they like.
+    pub fn lasting_files(&self) -> BTreeSet<PathBuf> {
+        let busy = ["store", "search"].map(|name| self.data().join(name));
+        self.files().into_iter().filter(|path| !busy.iter().any(|folder| path.starts_with(folder))).collect()
+    }
+
+    fn files(&self) -> BTreeSet<PathBuf> {
         let mut found = BTreeSet::new();
         list(&self.data(), &mut found);
         found
-    }
-
-    /// All files in the data folder but those of the database itself, which writes whenever it likes.
-    pub fn lasting_files(&self) -> BTreeSet<PathBuf> {
-        let database = self.data().join("store");
-        self.files().into_iter().filter(|path| !path.starts_with(&database)).collect()
     }
 
     /// The bare repository of the first organization.
@@ -213,10 +221,19 @@ fn log_of(installation: &Installation) -> String {
     fs_err::read_to_string(installation.path("server.log")).unwrap_or_default()
 }
 
+/// A server that runs removes files at any time, also between their being listed and read.
+fn if_there<T>(outcome: std::io::Result<T>) -> Option<T> {
+    match outcome {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        outcome => Some(outcome.unwrap()),
+    }
+}
+
 fn list(folder: &Path, found: &mut BTreeSet<PathBuf>) {
-    for entry in fs_err::read_dir(folder).unwrap() {
+    for entry in if_there(fs_err::read_dir(folder)).into_iter().flatten() {
         let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
+        let Some(kind) = if_there(entry.file_type()) else { continue };
+        if kind.is_dir() {
             list(&entry.path(), found);
         } else {
             found.insert(entry.path());
