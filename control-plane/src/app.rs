@@ -10,8 +10,11 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Tokens;
 use crate::config::Config;
+use crate::domain::availability::Availability;
 use crate::domain::claims::Claims;
+use crate::domain::idempotency::Scope;
 use crate::domain::loaded::LoadedTools;
+use crate::domain::rate_limits::RateLimits;
 use crate::git::{self, Repositories};
 use crate::metrics::Metrics;
 use crate::search::Search;
@@ -38,6 +41,12 @@ pub struct App {
     pub loaded: LoadedTools,
     /// Which tools are being published or deleted.
     pub claims: Claims,
+    /// The idempotency keys whose first request is running.
+    pub running_keys: Claims<Scope>,
+    /// How often who has called what.
+    pub rate_limits: RateLimits,
+    /// Whether requests are taken now.
+    pub availability: Availability,
     /// How many builds may start now.
     pub builds: Semaphore,
     /// What Prometheus scrapes.
@@ -67,6 +76,9 @@ impl App {
             runtime: Runtime::new(options)?,
             loaded: LoadedTools::new(config.invoke.loaded_tools),
             claims: Claims::default(),
+            running_keys: Claims::default(),
+            rate_limits: RateLimits::new(config.rate_limits.counters),
+            availability: Availability::default(),
             builds: Semaphore::new(config.build.concurrent),
             metrics: Metrics::new()?,
             snapshotter: OnceLock::new(),

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::error::Result;
 use super::extract::{Authenticated, Json, ToolPath, VersionPath};
+use super::idempotency::IdempotencyKey;
 use crate::app::App;
 use crate::domain::invoke as domain;
-use crate::error::Error;
+use crate::error::{Error, InvalidField};
 use crate::model::{Invocation, InvocationSource, InvocationStatus, Mode};
 use crate::vault::SecretString;
 
@@ -96,15 +97,20 @@ pub async fn invoke(
     Authenticated(caller): Authenticated,
     ToolPath(id): ToolPath,
     VersionPath(version): VersionPath,
+    IdempotencyKey(idempotency_key): IdempotencyKey,
     Json(body): Json<InvokeVersion>,
 ) -> Result<(AppendHeaders<[(&'static str, String); 1]>, axum::Json<Value>)> {
     if body.inputs.is_empty() || body.inputs.len() > MAX_INPUTS {
-        let message = format!("there must be from 1 to {MAX_INPUTS} inputs");
-        return Err(Error::invalid(&["body", "inputs"], "too_long", message).into());
+        let message = format!("there must be from 1 to {MAX_INPUTS} inputs, and there are {}", body.inputs.len());
+        let kind = if body.inputs.is_empty() { "too_short" } else { "too_long" };
+        return Err(Error::invalid(&["body", "inputs"], kind, message).into());
     }
-    let inputs = body.inputs.into_iter().enumerate().map(|(index, input)| input.checked(index));
-    let inputs = inputs.collect::<Result<Vec<_>, Error>>()?;
-    let request = domain::Invoke { version, inputs, source: body.invocation_source };
+    let problems: Vec<_> = body.inputs.iter().enumerate().flat_map(|(index, input)| input.problems(index)).collect();
+    if !problems.is_empty() {
+        return Err(Error::Invalid(problems).into());
+    }
+    let inputs = body.inputs.into_iter().map(domain::Input::from).collect();
+    let request = domain::Invoke { version, inputs, source: body.invocation_source, idempotency_key };
     let invoked = app.invoke(&caller, id, request).await?;
     let results: Vec<_> = invoked.invocations.into_iter().map(InvocationResult::from).collect();
     let header = AppendHeaders([("x-tool-version", invoked.version.to_string())]);
@@ -112,28 +118,38 @@ pub async fn invoke(
 }
 
 impl Input {
-    fn checked(self, index: usize) -> Result<domain::Input, Error> {
-        let index = index.to_string();
+    /// What is wrong with the variables of the input at that place.
+    fn problems(&self, index: usize) -> Vec<InvalidField> {
         let kinds = [
             ("nonsensitive_user_variables", self.nonsensitive_user_variables.keys().collect::<Vec<_>>()),
             ("sensitive_user_variables", self.sensitive_user_variables.keys().collect()),
         ];
+        let mut problems = Vec::new();
         for (field, names) in kinds {
-            let loc = ["body", "inputs", &index, field];
+            let loc = || vec!["body".into(), "inputs".into(), index.into(), field.into()];
             if names.len() > MAX_VARIABLES {
-                return Err(Error::invalid(&loc, "too_long", format!("there are at most {MAX_VARIABLES} variables")));
+                let message = format!("there may be {MAX_VARIABLES} variables, and there are {}", names.len());
+                problems.push(InvalidField::new(loc(), "too_long", message));
+                continue;
             }
-            if let Some(name) = names.into_iter().find(|name| !is_variable_name(name)) {
-                let message = format!("variable name `{name}` must match ^[a-z_][a-z0-9_]+$");
-                return Err(Error::invalid(&loc, "string_pattern_mismatch", message));
+            for name in names.into_iter().filter(|name| !is_variable_name(name)) {
+                let message = "a variable's name must match ^[a-z_][a-z0-9_]+$";
+                let loc = loc().into_iter().chain([name.as_str().into()]).collect();
+                problems.push(InvalidField::new(loc, "string_pattern_mismatch", message));
             }
         }
-        Ok(domain::Input {
-            parameters: Value::Object(self.input_parameters),
-            mode: self.invocation_mode,
-            nonsensitive_user_variables: self.nonsensitive_user_variables,
-            sensitive_user_variables: self.sensitive_user_variables,
-        })
+        problems
+    }
+}
+
+impl From<Input> for domain::Input {
+    fn from(input: Input) -> Self {
+        Self {
+            parameters: Value::Object(input.input_parameters),
+            mode: input.invocation_mode,
+            nonsensitive_user_variables: input.nonsensitive_user_variables,
+            sensitive_user_variables: input.sensitive_user_variables,
+        }
     }
 }
 

@@ -1,10 +1,14 @@
 //! HTTP to domain calls and back: the only place that knows HTTP. The whole surface is [`router`].
 
+mod connections;
 mod error;
 mod extract;
+mod gate;
 mod git;
+mod idempotency;
 mod invocations;
 mod invoke;
+mod json;
 mod middleware;
 mod ops;
 mod page;
@@ -12,17 +16,16 @@ mod sign_in;
 mod tools;
 mod versions;
 
-use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{delete, get, post};
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::app::App;
+
+pub(crate) use connections::serve;
 
 /// Every route of the service.
 pub fn router(app: Arc<App>) -> Router {
@@ -56,40 +59,8 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(operations)
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::no_method)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), gate::pass))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), middleware::measure))
         .with_state(app)
-}
-
-pub(crate) async fn serve(
-    app: Arc<App>,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
-    // An answer is a few hundred bytes, and a caller waits for it: it must not wait for more to send along.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "Could not turn off delayed sending");
-        }
-    });
-    let timeout = app.config.shutdown_timeout();
-    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-    let signal = async move {
-        shutdown.await;
-        tracing::info!("Shutting down: no new connections are accepted");
-        stopping.send_replace(true);
-    };
-    let server = axum::serve(listener, router(app)).with_graceful_shutdown(signal);
-    let patience = async move {
-        // The sender lives as long as the server, so this ends when the shutdown begins.
-        if stopped.wait_for(|stopping| *stopping).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(timeout).await;
-    };
-    tokio::select! {
-        served = server.into_future() => served?,
-        () = patience => tracing::warn!("Requests in flight did not end in time and were dropped"),
-    }
-    Ok(())
 }

@@ -21,6 +21,7 @@ pub async fn health() -> &'static str {
 
 /// `GET /readyz`: requests can be carried out.
 pub async fn ready(State(app): State<Arc<App>>) -> Result<&'static str> {
+    app.check_available()?;
     app.store.check_writable()?;
     Ok("ready\n")
 }

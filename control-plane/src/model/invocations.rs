@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::sources::{MetadataFields, SourceFields};
 use super::{InvocationId, OrgId, ToolId, UserId, Version};
 
 /// An invocation as it is stored.
@@ -52,6 +53,7 @@ pub enum InvocationStatus {
 
 /// On whose behalf an invocation ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "SourceFields")]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum InvocationSource {
     /// A conversation with a person.
@@ -87,6 +89,7 @@ pub enum InvocationSource {
 
 /// Where in a conversation's state machine a tool was called.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "MetadataFields")]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum InvocationMetadata {
     /// While going from one state to another.

@@ -6,10 +6,11 @@ use sha2::{Digest, Sha256};
 use sled::Transactional;
 use sled::transaction::abort;
 
+use super::idempotency::FirstResultRows;
 use super::invocation_row::InvocationRow;
-use super::{Store, rows};
+use super::{ScopeKey, Store, rows};
 use crate::error::{Error, Result};
-use crate::model::{Invocation, InvocationId, InvocationSource, OrgId, ToolId};
+use crate::model::{FirstResult, Invocation, InvocationId, InvocationSource, OrgId, ToolId};
 
 /// Which invocations of an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +55,19 @@ impl Iterator for InvocationIds {
 impl Store {
     /// Records invocations, all of them or none, and in every index. `Error::Conflict` when one is on record already.
     pub async fn record_invocations(&self, org: &OrgId, invocations: &[Invocation]) -> Result<()> {
+        self.record_once(org, invocations, None).await
+    }
+
+    /// The same, and with them, where they are the first result of an idempotency key, that they are: `Error::Conflict`
+    /// when the key has another.
+    pub async fn record_once(
+        &self,
+        org: &OrgId,
+        invocations: &[Invocation],
+        first_result: Option<(&ScopeKey, &FirstResult)>,
+    ) -> Result<()> {
         self.check_writable()?;
+        let first_result = first_result.map(|first| FirstResultRows::new(org, first)).transpose()?;
         let mut blobs = Vec::new();
         let mut recorded = Vec::with_capacity(invocations.len());
         for invocation in invocations {
@@ -68,8 +81,13 @@ impl Store {
             &self.invocations_by_tool,
             &self.invocations_by_conversation,
             &self.invocations_by_simulation_run,
+            &self.idempotency_keys,
+            &self.idempotency_expiries,
         );
-        let outcome = trees.transaction(|(all, by_tool, by_conversation, by_simulation_run)| {
+        let outcome = trees.transaction(|(all, by_tool, by_conversation, by_simulation_run, scopes, expiries)| {
+            if let Some(rows) = &first_result {
+                rows.insert(self, scopes, expiries)?;
+            }
             for (keys, row) in &recorded {
                 if all.insert(keys.all.as_slice(), row.as_slice())?.is_some() {
                     return abort(Error::Conflict("an invocation of that id is on record already".to_owned()));

@@ -24,6 +24,8 @@
 //! | `invocations` | invocation id | [`Invocation`](crate::model::Invocation) |
 //! | `invocations_by_tool` | tool id, invocation id | a mark |
 //! | `invocations_by_conversation` | SHA-256 of the conversation's id, invocation id | a mark |
+//! | `idempotency_keys` | user id, tool id, SHA-256 of the user's organization and the key | [`FirstResult`](crate::model::FirstResult) |
+//! | `idempotency_expiries` | when it expires in seconds, the rest of the key above | a mark |
 //! | `invocations_by_simulation_run` | SHA-256 of the run's id, invocation id | a mark |
 //!
 //! The one key without an organization is `format` in sled's default tree. `rows` says what a value looks like.
@@ -34,6 +36,7 @@ mod builds;
 mod durability;
 mod engine;
 mod error;
+mod idempotency;
 mod invocation_row;
 mod invocations;
 mod organizations;
@@ -58,6 +61,7 @@ use sled::transaction::{TransactionError, TransactionResult};
 pub use blobs::Blobs;
 pub use builds::Build;
 pub use error::StoreError;
+pub use idempotency::{ScopeKey, scope_key};
 pub use invocations::{Index, InvocationIds, Order};
 
 use crate::error::{Error, Result};
@@ -90,6 +94,8 @@ pub struct Store {
     invocations_by_tool: Tree,
     invocations_by_conversation: Tree,
     invocations_by_simulation_run: Tree,
+    idempotency_keys: Tree,
+    idempotency_expiries: Tree,
     blobs: Blobs,
     reserve: Arc<Reserve>,
     _lock: File,
@@ -121,6 +127,8 @@ impl Store {
             invocations_by_tool: tree("invocations_by_tool")?,
             invocations_by_conversation: tree("invocations_by_conversation")?,
             invocations_by_simulation_run: tree("invocations_by_simulation_run")?,
+            idempotency_keys: tree("idempotency_keys")?,
+            idempotency_expiries: tree("idempotency_expiries")?,
             durability: {
                 // The first round makes what opening wrote durable, and with it the folders themselves.
                 let db = db.clone();
