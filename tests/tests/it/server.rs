@@ -17,6 +17,10 @@ use crate::programs;
 /// Longer than the server waits for requests in flight (30 s).
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 
+/// Tests sign in and publish as often as they like. Those of the limits themselves have settings of their own.
+const WITHOUT_RATE_LIMITS: &str = "[rate_limits]\nreads_per_minute = 0\nwrites_per_minute = 0\npublishes_per_minute = 0\n\
+                                   sign_ins_per_minute = 0\nsign_ins_of_address_per_minute = 0\n";
+
 /// A running server.
 pub struct Server {
     /// Signed in as the organization's first administrator.
@@ -94,10 +98,19 @@ impl Server {
 
     /// Starts a server on a data folder and signs in.
     pub async fn start_on(installation: Arc<Installation>) -> Self {
+        Self::start_with(installation, WITHOUT_RATE_LIMITS).await
+    }
+
+    /// Starts a server on a data folder with these settings, and the defaults for all others, and signs in.
+    pub async fn start_with(installation: Arc<Installation>, settings: &str) -> Self {
+        let config = installation.path("toolplane.toml");
+        fs_err::write(&config, settings).unwrap();
         let log = fs_err::File::create(installation.path("server.log")).unwrap();
         let mut child = programs::command("control-plane")
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(installation.data())
+            .arg("--config")
+            .arg(config)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.into_file())
