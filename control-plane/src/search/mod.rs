@@ -10,17 +10,20 @@ mod schema;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use tantivy::collector::TopDocs;
 use tantivy::directory::MmapDirectory;
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument};
+use tantivy::directory::error::LockError;
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, TantivyError};
 
 use query::Precision;
 pub use query::{Against, Kinds, SearchQuery, Unparsable};
 use schema::Fields;
 
+use crate::locks;
 use crate::model::{Invocation, InvocationId, OrgId};
 
 /// The most results of one search.
@@ -35,6 +38,10 @@ const MAX_WAITING_BEHIND: usize = 20_000;
 
 /// The memory of the one indexing thread, in bytes; tantivy asks for at least 15 MB.
 const WRITER_BYTES: usize = 30_000_000;
+
+/// How long to wait for the index's lock. A child of the process that held it has a copy of it until it starts its own
+/// program.
+const LOCKED_AT_MOST: Duration = Duration::from_secs(1);
 
 /// The open index.
 pub struct Search {
@@ -82,7 +89,8 @@ impl Search {
         let (schema, fields) = schema::schema();
         let index = Index::open_or_create(MmapDirectory::open(folder)?, schema).context("failed to open the index")?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
+        let is_busy = |error: &TantivyError| matches!(error, TantivyError::LockFailure(LockError::LockBusy, _));
+        let writer = locks::take(LOCKED_AT_MOST, is_busy, || index.writer_with_num_threads(1, WRITER_BYTES))?;
         let reached: BTreeMap<_, _> = match index.load_metas()?.payload {
             None => BTreeMap::new(),
             Some(payload) => serde_json::from_str(&payload).context("failed to read how far the index has come")?,

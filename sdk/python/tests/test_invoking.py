@@ -3,7 +3,6 @@
 import os
 import random
 import sys
-import timeit
 
 import pytest
 from conftest import ToolProject
@@ -119,15 +118,3 @@ def forecast():
     assert len(failure.stack_trace) <= 50
     if "object()" not in line:
         assert failure.stack_trace[0] == f'File "src/weather.py", line 6, in forecast\n    {line}'
-
-
-def test_a_trivial_tool_costs_microseconds(project: ToolProject) -> None:
-    project.write(weather="def forecast(city: str): return city")
-    project.load()
-    call = (
-        '{"parameters":{"city":"Oslo"},"mode":"regular","env":{},"user_variables":{},'
-        '"sensitive_user_variables":{},"invocation_id":"i","deadline":1.0,"egress":{"allow":[],"tcp":[]}}'
-    )
-    best = min(timeit.repeat(lambda: invoking.invoke(call), number=500, repeat=10)) / 500
-    # The goal is 30 µs; a machine that is busy with other tests gets ten times that.
-    assert best < 300e-6
