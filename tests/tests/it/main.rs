@@ -46,6 +46,7 @@ mod repository;
 mod restart;
 mod roles;
 mod scaffold;
+mod scratch;
 mod secrets;
 mod tokens;
 mod tool_test;

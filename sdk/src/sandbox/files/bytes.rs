@@ -84,12 +84,12 @@ impl Tree {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::{Opening, Quota, ROOT};
+    use super::super::tree::{Opening, Quota, TMP};
     use super::*;
 
     fn tree_with_file() -> (Tree, NodeId) {
-        let mut tree = Tree::new(Quota { bytes: 100, files: 2 });
-        let file = tree.open(ROOT, "f", Opening { create: true, ..Opening::default() }).unwrap();
+        let mut tree = Tree::new(Quota { bytes: 100, files: 2 }, &[]);
+        let file = tree.open(TMP, "f", Opening { create: true, ..Opening::default() }).unwrap();
         (tree, file)
     }
 
@@ -102,8 +102,8 @@ mod tests {
         assert_eq!(tree.read(file, 6, 5).unwrap(), &b"worLD"[..]);
         assert_eq!(tree.read(file, u64::MAX, 5).unwrap(), &b""[..]);
         assert_eq!((tree.bytes, tree.write(file, u64::MAX, b"")), (13, Ok(0)));
-        assert_eq!(tree.read(ROOT, 0, 1), Err(ErrorCode::IsDirectory));
-        assert_eq!(tree.write(ROOT, 0, b"a"), Err(ErrorCode::IsDirectory));
+        assert_eq!(tree.read(TMP, 0, 1), Err(ErrorCode::IsDirectory));
+        assert_eq!(tree.write(TMP, 0, b"a"), Err(ErrorCode::IsDirectory));
     }
 
     #[test]
@@ -127,13 +127,13 @@ mod tests {
         assert_eq!((tree.bytes, tree.read(file, 0, 4).unwrap()), (100, Bytes::from_static(b"abc\0")));
         tree.set_size(file, 2).unwrap();
         assert_eq!((tree.bytes, tree.read(file, 0, 4).unwrap()), (2, Bytes::from_static(b"ab")));
-        assert_eq!(tree.set_size(ROOT, 0), Err(ErrorCode::IsDirectory));
+        assert_eq!(tree.set_size(TMP, 0), Err(ErrorCode::IsDirectory));
     }
 
     #[test]
     fn a_file_holds_hardly_more_memory_than_it_counts_for() {
-        let mut tree = Tree::new(Quota { bytes: 1 << 20, files: 2 });
-        let file = tree.open(ROOT, "f", Opening { create: true, ..Opening::default() }).unwrap();
+        let mut tree = Tree::new(Quota { bytes: 1 << 20, files: 2 }, &[]);
+        let file = tree.open(TMP, "f", Opening { create: true, ..Opening::default() }).unwrap();
         let capacity = |tree: &Tree| match &tree.node(file).unwrap().content {
             Content::File(bytes) => bytes.capacity(),
             Content::Folder(_) => 0,

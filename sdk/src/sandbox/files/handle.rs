@@ -1,4 +1,4 @@
-//! What keeps a file of `/tmp` there while it is open.
+//! What keeps a file there while it is open.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

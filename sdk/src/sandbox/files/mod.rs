@@ -1,8 +1,10 @@
-//! The guest's files: folders of the host, which wasmtime serves, and `/tmp`, which is ours and in memory.
+//! The guest's files: folders of the host, which wasmtime serves, and `/` with `/tmp`, which are ours and in memory.
 //!
-//! Both are one interface, `wasi:filesystem`, so it is implemented here as a whole: a descriptor of `/tmp` is answered
-//! from a [`Tree`], any other one is handed on. Nothing of `/tmp` touches the host's disk, so there is nothing to name,
-//! to clear, or to be found by another; it begins empty at the guest's first use of a file and goes with its store.
+//! Both are one interface, `wasi:filesystem`, so it is implemented here as a whole: a descriptor of ours is answered from
+//! a [`Tree`], any other one is handed on. Nothing of `/tmp` touches the host's disk, so there is nothing to name, to
+//! clear, or to be found by another; it begins empty at the guest's first use of a file and goes with its store.
+//! The folder `/` is there to be listed, and so that who writes beside `/tmp` learns that it is read-only, and not that
+//! there is no such file.
 
 mod bytes;
 mod descriptor;
@@ -22,16 +24,13 @@ use wasmtime_wasi::p2::{FsError, FsResult};
 
 use self::descriptor::Open;
 use self::handle::Handle;
-use self::tree::{Quota, ROOT, Tree};
+use self::tree::{Quota, ROOT, TMP, Tree};
 use super::{Host, Limits};
-
-/// Where the guest sees it.
-const TMP: &str = "/tmp";
 
 /// Files and folders that are open at once. Each one of the host's is an open file of this process.
 const MOST_OPEN: usize = 512;
 
-/// What an instance has of `/tmp`, and how much it has open.
+/// What an instance has of our own, and how much it has open.
 pub struct Tmp {
     quota: Quota,
     /// None until the guest asks for its folders.
@@ -43,11 +42,6 @@ impl Tmp {
     /// An empty one. Nothing is made until it is used.
     pub fn new(limits: &Limits) -> Self {
         Self { quota: Quota { bytes: limits.tmp_bytes, files: limits.tmp_files }, tree: None, open: 0 }
-    }
-
-    fn root(&mut self) -> Handle {
-        let tree = self.tree.get_or_insert_with(|| Arc::new(Mutex::new(Tree::new(self.quota))));
-        Handle::new(tree, ROOT)
     }
 }
 
@@ -89,9 +83,13 @@ impl Files<'_> {
 impl preopens::Host for Files<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
         let mut folders = self.folders().get_directories()?;
-        let flags = DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY;
-        let tmp = self.table.push(Open::new(self.tmp.root(), flags))?;
-        folders.push((Resource::new_own(tmp.rep()), TMP.to_owned()));
+        let names: Vec<_> = folders.iter().map(|(_, path)| path.trim_start_matches('/')).collect();
+        let tree = self.tmp.tree.get_or_insert_with(|| Arc::new(Mutex::new(Tree::new(self.tmp.quota, &names))));
+        let changing = DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY;
+        for (id, path, flags) in [(ROOT, "/", DescriptorFlags::READ), (TMP, "/tmp", changing)] {
+            let folder = self.table.push(Open::new(Handle::new(tree, id), flags))?;
+            folders.push((Resource::new_own(folder.rep()), path.to_owned()));
+        }
         self.tmp.open += folders.len();
         Ok(folders)
     }

@@ -1,4 +1,4 @@
-//! Files and folders in memory, counted against a quota.
+//! `/` in memory: `/tmp`, counted against a quota, and around it what nobody can change.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -9,6 +9,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorStat, DescriptorType, DirectoryEntry, ErrorCode, NewTimestamp,
 };
 
+use super::super::Access;
 use super::path::Path;
 
 type Result<T> = std::result::Result<T, ErrorCode>;
@@ -16,10 +17,13 @@ type Result<T> = std::result::Result<T, ErrorCode>;
 /// The number of a file or folder. None is given twice, so it serves as the inode too.
 pub type NodeId = u64;
 
-/// The folder that all others are in. It does not count.
+/// The folder `/`. It and the places of other folders in it are fixed, and do not count.
 pub const ROOT: NodeId = 0;
 
-/// The most that a tree may hold.
+/// The folder `/tmp`, which is there always and does not count either.
+pub const TMP: NodeId = 1;
+
+/// The most that `/tmp` may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Quota {
     /// Of all files together, holes included.
@@ -28,9 +32,11 @@ pub struct Quota {
     pub files: usize,
 }
 
-/// A folder with all that is in it.
+/// The folder `/` with all that is in it.
 pub struct Tree {
     quota: Quota,
+    /// How many nodes are there from the beginning.
+    given: usize,
     /// The length of all files together.
     pub(super) bytes: usize,
     pub(super) nodes: BTreeMap<NodeId, Node>,
@@ -41,6 +47,7 @@ pub(super) struct Node {
     pub(super) content: Content,
     /// None for the root, and for what was removed and is still open.
     parent: Option<NodeId>,
+    access: Access,
     /// How many handles there are.
     handles: usize,
     accessed: Datetime,
@@ -69,9 +76,15 @@ pub struct Opening {
 }
 
 impl Tree {
-    pub fn new(quota: Quota) -> Self {
-        let root = Node::new(Content::Folder(BTreeMap::new()), None);
-        Self { quota, bytes: 0, nodes: BTreeMap::from([(ROOT, root)]), next: ROOT + 1 }
+    /// An empty `/tmp`, in a root where other folders have their places, too.
+    pub fn new(quota: Quota, others: &[&str]) -> Self {
+        let mut places = BTreeMap::from([("tmp".to_owned(), TMP)]);
+        places.extend(others.iter().map(|name| (*name).to_owned()).zip(TMP + 1..));
+        let folder = |parent, access| Node::new(Content::Folder(BTreeMap::new()), parent, access);
+        let mut nodes: BTreeMap<_, _> = places.values().map(|id| (*id, folder(Some(ROOT), Access::Read))).collect();
+        nodes.insert(TMP, folder(Some(ROOT), Access::Write));
+        nodes.insert(ROOT, Node::new(Content::Folder(places), None, Access::Read));
+        Self { quota, given: nodes.len(), bytes: 0, next: nodes.len() as NodeId, nodes }
     }
 
     /// Finds a path, which may not lead out of the folder that it begins in.
@@ -153,7 +166,8 @@ impl Tree {
         if self.is_within(to_folder, moved) {
             return Err(ErrorCode::Invalid);
         }
-        self.check_is_there(to_folder)?;
+        self.check_takes_changes(from_folder)?;
+        self.check_takes_changes(to_folder)?;
         if let Ok(replaced) = self.child(to_folder, to_name) {
             if replaced == moved {
                 return Ok(());
@@ -195,7 +209,7 @@ impl Tree {
         };
         Ok(DescriptorStat {
             type_: self.kind(id)?,
-            link_count: u64::from(self.check_is_there(id).is_ok()),
+            link_count: u64::from(self.is_there(id)),
             size,
             data_access_timestamp: Some(node.accessed),
             data_modification_timestamp: Some(node.modified),
@@ -205,6 +219,9 @@ impl Tree {
 
     pub fn set_times(&mut self, id: NodeId, accessed: NewTimestamp, modified: NewTimestamp) -> Result<()> {
         let node = self.node_mut(id)?;
+        if node.access == Access::Read {
+            return Err(ErrorCode::ReadOnly);
+        }
         for (time, new) in [(&mut node.accessed, accessed), (&mut node.modified, modified)] {
             match new {
                 NewTimestamp::NoChange => {}
@@ -286,9 +303,17 @@ impl Tree {
         Ok((parent, name))
     }
 
-    /// Nothing can be put into a folder that was removed.
-    fn check_is_there(&self, id: NodeId) -> Result<()> {
-        if id == ROOT || self.node(id)?.parent.is_some() { Ok(()) } else { Err(ErrorCode::NoEntry) }
+    fn is_there(&self, id: NodeId) -> bool {
+        id == ROOT || self.nodes.get(&id).is_some_and(|node| node.parent.is_some())
+    }
+
+    /// Nothing can be put into a folder that was removed, and what was given stays as it is.
+    fn check_takes_changes(&self, folder: NodeId) -> Result<()> {
+        match self.node(folder)?.access {
+            Access::Read => Err(ErrorCode::ReadOnly),
+            Access::Write if !self.is_there(folder) => Err(ErrorCode::NoEntry),
+            Access::Write => Ok(()),
+        }
     }
 
     fn is_within(&self, id: NodeId, ancestor: NodeId) -> bool {
@@ -297,18 +322,19 @@ impl Tree {
     }
 
     fn add(&mut self, parent: NodeId, name: &str, content: Content) -> Result<NodeId> {
-        self.check_is_there(parent)?;
-        if self.nodes.len() > self.quota.files {
+        self.check_takes_changes(parent)?;
+        if self.nodes.len() - self.given >= self.quota.files {
             return Err(ErrorCode::InsufficientSpace);
         }
         let id = self.next;
         self.next += 1;
         self.entries(parent)?.insert(name.to_owned(), id);
-        self.nodes.insert(id, Node::new(content, Some(parent)));
+        self.nodes.insert(id, Node::new(content, Some(parent), Access::Write));
         Ok(id)
     }
 
     fn detach(&mut self, parent: NodeId, name: &str) -> Result<()> {
+        self.check_takes_changes(parent)?;
         let id = self.entries(parent)?.remove(name).ok_or(ErrorCode::NoEntry)?;
         let node = self.node_mut(id)?;
         node.parent = None;
@@ -329,9 +355,9 @@ impl Tree {
 }
 
 impl Node {
-    fn new(content: Content, parent: Option<NodeId>) -> Self {
+    fn new(content: Content, parent: Option<NodeId>, access: Access) -> Self {
         let now = now();
-        Self { content, parent, handles: 0, accessed: now, modified: now, changed: now }
+        Self { content, parent, access, handles: 0, accessed: now, modified: now, changed: now }
     }
 
     /// A file's bytes, which are about to change.
@@ -356,24 +382,24 @@ mod tests {
     const FILE: Opening = Opening { create: true, exclusive: false, truncate: false, folder: false, write: true };
 
     fn tree() -> Tree {
-        Tree::new(Quota { bytes: 100, files: 6 })
+        Tree::new(Quota { bytes: 100, files: 6 }, &["tool"])
     }
 
     #[test]
     fn paths_stay_within_the_folder_that_they_begin_in() {
         let mut tree = tree();
-        tree.create_folder(ROOT, "a").unwrap();
-        let a = tree.find(ROOT, "a/").unwrap();
+        tree.create_folder(TMP, "a").unwrap();
+        let a = tree.find(TMP, "a/").unwrap();
         let file = tree.open(a, "f", FILE).unwrap();
-        assert_eq!(tree.find(ROOT, "./a/../a//f"), Ok(file));
+        assert_eq!(tree.find(TMP, "./a/../a//f"), Ok(file));
         for (folder, path, error) in [
-            (ROOT, "..", ErrorCode::NotPermitted),
-            (ROOT, "a/../..", ErrorCode::NotPermitted),
+            (TMP, "..", ErrorCode::NotPermitted),
+            (TMP, "a/../..", ErrorCode::NotPermitted),
             (a, "../a", ErrorCode::NotPermitted),
-            (ROOT, "a/f/", ErrorCode::NotDirectory),
-            (ROOT, "a/f/..", ErrorCode::NotDirectory),
-            (ROOT, "a/f/g", ErrorCode::NotDirectory),
-            (ROOT, "a/g", ErrorCode::NoEntry),
+            (TMP, "a/f/", ErrorCode::NotDirectory),
+            (TMP, "a/f/..", ErrorCode::NotDirectory),
+            (TMP, "a/f/g", ErrorCode::NotDirectory),
+            (TMP, "a/g", ErrorCode::NoEntry),
         ] {
             assert_eq!(tree.find(folder, path), Err(error), "{path}");
         }
@@ -382,12 +408,12 @@ mod tests {
     #[test]
     fn opening_makes_keeps_and_empties_as_asked() {
         let mut tree = tree();
-        tree.create_folder(ROOT, "a").unwrap();
-        let file = tree.open(ROOT, "f", FILE).unwrap();
+        tree.create_folder(TMP, "a").unwrap();
+        let file = tree.open(TMP, "f", FILE).unwrap();
         tree.write(file, 0, b"abc").unwrap();
-        assert_eq!(tree.open(ROOT, "f", FILE), Ok(file));
+        assert_eq!(tree.open(TMP, "f", FILE), Ok(file));
         assert_eq!(tree.stat(file).unwrap().size, 3);
-        assert_eq!(tree.open(ROOT, "f", Opening { truncate: true, ..FILE }), Ok(file));
+        assert_eq!(tree.open(TMP, "f", Opening { truncate: true, ..FILE }), Ok(file));
         assert_eq!((tree.stat(file).unwrap().size, tree.bytes), (0, 0));
         let read = Opening::default();
         for (path, opening, error) in [
@@ -400,18 +426,18 @@ mod tests {
             ("f/g", FILE, ErrorCode::NotDirectory),
             ("g", read, ErrorCode::NoEntry),
         ] {
-            assert_eq!(tree.open(ROOT, path, opening), Err(error), "{path} {opening:?}");
+            assert_eq!(tree.open(TMP, path, opening), Err(error), "{path} {opening:?}");
         }
     }
 
     #[test]
     fn a_removed_file_counts_until_it_is_closed() {
         let mut tree = tree();
-        let file = tree.open(ROOT, "f", FILE).unwrap();
+        let file = tree.open(TMP, "f", FILE).unwrap();
         tree.hold(file);
         tree.write(file, 0, &[1; 60]).unwrap();
-        tree.remove_file(ROOT, "f").unwrap();
-        assert_eq!(tree.find(ROOT, "f"), Err(ErrorCode::NoEntry));
+        tree.remove_file(TMP, "f").unwrap();
+        assert_eq!(tree.find(TMP, "f"), Err(ErrorCode::NoEntry));
         assert_eq!((tree.stat(file).unwrap().link_count, tree.free_bytes()), (0, 40));
         assert_eq!(tree.write(file, 60, b"more"), Ok(4));
         tree.release(file);
@@ -421,32 +447,32 @@ mod tests {
     #[test]
     fn folders_are_removed_when_they_are_empty() {
         let mut tree = tree();
-        tree.create_folder(ROOT, "a").unwrap();
-        tree.create_folder(ROOT, "a/b").unwrap();
-        assert_eq!(tree.create_folder(ROOT, "a"), Err(ErrorCode::Exist));
-        assert_eq!(tree.create_folder(ROOT, "."), Err(ErrorCode::Exist));
-        assert_eq!(tree.remove_folder(ROOT, "a"), Err(ErrorCode::NotEmpty));
-        assert_eq!(tree.remove_folder(ROOT, "."), Err(ErrorCode::Busy));
-        assert_eq!(tree.remove_file(ROOT, "a"), Err(ErrorCode::IsDirectory));
-        let b = tree.find(ROOT, "a/b").unwrap();
+        tree.create_folder(TMP, "a").unwrap();
+        tree.create_folder(TMP, "a/b").unwrap();
+        assert_eq!(tree.create_folder(TMP, "a"), Err(ErrorCode::Exist));
+        assert_eq!(tree.create_folder(TMP, "."), Err(ErrorCode::Exist));
+        assert_eq!(tree.remove_folder(TMP, "a"), Err(ErrorCode::NotEmpty));
+        assert_eq!(tree.remove_folder(TMP, "."), Err(ErrorCode::Busy));
+        assert_eq!(tree.remove_file(TMP, "a"), Err(ErrorCode::IsDirectory));
+        let b = tree.find(TMP, "a/b").unwrap();
         tree.hold(b);
-        tree.remove_folder(ROOT, "a/b/").unwrap();
+        tree.remove_folder(TMP, "a/b/").unwrap();
         assert_eq!(tree.open(b, "f", FILE), Err(ErrorCode::NoEntry));
         tree.release(b);
-        tree.remove_folder(ROOT, "a").unwrap();
-        assert_eq!(tree.nodes.len(), 1);
+        tree.remove_folder(TMP, "a").unwrap();
+        assert_eq!(tree.nodes.len(), tree.given);
     }
 
     #[test]
     fn a_rename_replaces_what_is_of_its_kind() {
         let mut tree = tree();
         for folder in ["a", "a/full", "empty"] {
-            tree.create_folder(ROOT, folder).unwrap();
+            tree.create_folder(TMP, folder).unwrap();
         }
-        let file = tree.open(ROOT, "a/full/f", FILE).unwrap();
-        let other = tree.open(ROOT, "g", FILE).unwrap();
+        let file = tree.open(TMP, "a/full/f", FILE).unwrap();
+        let other = tree.open(TMP, "g", FILE).unwrap();
         tree.write(other, 0, b"old").unwrap();
-        let mut rename = |from, to| tree.rename((ROOT, from), (ROOT, to));
+        let mut rename = |from, to| tree.rename((TMP, from), (TMP, to));
         for (from, to, error) in [
             ("a", "a/full/b", ErrorCode::Invalid),
             ("a", "a/b", ErrorCode::Invalid),
@@ -462,34 +488,50 @@ mod tests {
         rename("g", "g").unwrap();
         rename("a/full/f", "g").unwrap();
         rename("a/full", "empty").unwrap();
-        assert_eq!((tree.find(ROOT, "g"), tree.bytes), (Ok(file), 0));
-        assert_eq!(tree.find(ROOT, "empty/../a/..").err(), None);
-        assert_eq!(tree.nodes.len(), 4);
+        assert_eq!((tree.find(TMP, "g"), tree.bytes), (Ok(file), 0));
+        assert_eq!(tree.find(TMP, "empty/../a/..").err(), None);
+        assert_eq!(tree.nodes.len() - tree.given, 3);
     }
 
     #[test]
     fn entries_come_in_order_while_others_go() {
         let mut tree = tree();
         for name in ["b", "a", "c"] {
-            tree.open(ROOT, name, FILE).unwrap();
+            tree.open(TMP, name, FILE).unwrap();
         }
-        let next = |tree: &Tree, name| tree.entry_after(ROOT, name).unwrap().map(|entry| entry.name);
+        let next = |tree: &Tree, name| tree.entry_after(TMP, name).unwrap().map(|entry| entry.name);
         assert_eq!(next(&tree, None).as_deref(), Some("a"));
-        tree.remove_file(ROOT, "a").unwrap();
-        tree.remove_file(ROOT, "b").unwrap();
+        tree.remove_file(TMP, "a").unwrap();
+        tree.remove_file(TMP, "b").unwrap();
         assert_eq!(next(&tree, Some("a")).as_deref(), Some("c"));
         assert_eq!(next(&tree, Some("c")), None);
+    }
+
+    #[test]
+    fn what_was_given_stays_as_it_is() {
+        let mut tree = tree();
+        let file = tree.open(TMP, "f", FILE).unwrap();
+        let names = [None, Some("tmp"), Some("tool")].map(|name| tree.entry_after(ROOT, name).unwrap());
+        assert_eq!(names.map(|entry| entry.map(|entry| entry.name)), [Some("tmp".into()), Some("tool".into()), None]);
+        assert_eq!(tree.open(ROOT, "f", FILE), Err(ErrorCode::ReadOnly));
+        assert_eq!(tree.open(ROOT, "tool/f", FILE), Err(ErrorCode::ReadOnly));
+        assert_eq!(tree.create_folder(ROOT, "data"), Err(ErrorCode::ReadOnly));
+        assert_eq!(tree.remove_folder(ROOT, "tool"), Err(ErrorCode::ReadOnly));
+        assert_eq!(tree.rename((ROOT, "tool"), (TMP, "a")), Err(ErrorCode::ReadOnly));
+        assert_eq!(tree.rename((TMP, "f"), (ROOT, "f")), Err(ErrorCode::ReadOnly));
+        assert_eq!(tree.set_times(ROOT, NewTimestamp::Now, NewTimestamp::Now), Err(ErrorCode::ReadOnly));
+        assert_eq!(tree.find(ROOT, "tmp/f"), Ok(file));
     }
 
     #[test]
     fn the_number_of_files_is_bounded() {
         let mut tree = tree();
         for index in 0..6 {
-            tree.create_folder(ROOT, &index.to_string()).unwrap();
+            tree.create_folder(TMP, &index.to_string()).unwrap();
         }
-        assert_eq!(tree.create_folder(ROOT, "6"), Err(ErrorCode::InsufficientSpace));
-        assert_eq!(tree.open(ROOT, "6", FILE), Err(ErrorCode::InsufficientSpace));
-        tree.remove_folder(ROOT, "0").unwrap();
-        tree.open(ROOT, "6", FILE).unwrap();
+        assert_eq!(tree.create_folder(TMP, "6"), Err(ErrorCode::InsufficientSpace));
+        assert_eq!(tree.open(TMP, "6", FILE), Err(ErrorCode::InsufficientSpace));
+        tree.remove_folder(TMP, "0").unwrap();
+        tree.open(TMP, "6", FILE).unwrap();
     }
 }
