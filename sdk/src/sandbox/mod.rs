@@ -163,9 +163,9 @@ pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
 pub fn store(engine: &Engine, host: Host, deadline: Instant, limits: &Limits) -> Store<Host> {
     let mut store = Store::new(engine, host);
     store.limiter(|host| &mut host.memory);
-    // One lift of a string may not make the host allocate more than a result may be long; JSON escapes and the
-    // stack trace of a failure come on top.
-    store.set_hostcall_fuel(limits.output_bytes.saturating_add(1 << 20));
+    // One call may not make the host allocate more than a result may be long, or than a file may be large; JSON escapes
+    // and the stack trace of a failure come on top.
+    store.set_hostcall_fuel(limits.output_bytes.max(limits.tmp_bytes).saturating_add(1 << 20));
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         if Instant::now() >= deadline {

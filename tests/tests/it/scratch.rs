@@ -30,6 +30,7 @@ async fn programs_find_what_they_expect_of_a_temporary_folder() {
         ["/tmp/copy", [], ["f"]],
         ["/tmp/moved", [], []],
     ]);
+    assert_eq!(returned("in_one_call").await, json!([8 << 20, 9, 8 << 20]));
     assert_eq!(returned("trees").await, json!([walked, [["f", false, 1]], "g", []]));
     assert_eq!(
         returned("metadata").await,

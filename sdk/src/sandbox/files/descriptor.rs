@@ -299,10 +299,11 @@ impl HostDescriptor for Files<'_> {
 
     fn drop(&mut self, descriptor: Resource<Descriptor>) -> wasmtime::Result<()> {
         self.closed();
-        match self.table.delete(Resource::<Open>::new_own(descriptor.rep())) {
-            Ok(_open) => Ok(()),
-            Err(_) => HostDescriptor::drop(&mut self.folders(), descriptor),
+        if self.tmp(&descriptor).is_none() {
+            return HostDescriptor::drop(&mut self.folders(), descriptor);
         }
+        self.table.delete(Resource::<Open>::new_own(descriptor.rep()))?;
+        Ok(())
     }
 
     async fn readlink_at(&mut self, descriptor: Resource<Descriptor>, path: String) -> FsResult<String> {

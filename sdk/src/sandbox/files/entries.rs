@@ -42,10 +42,11 @@ impl HostDirectoryEntryStream for Files<'_> {
 
     fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
         self.closed();
-        match self.table.delete(Resource::<Entries>::new_own(stream.rep())) {
-            Ok(_entries) => Ok(()),
-            Err(_) => HostDirectoryEntryStream::drop(&mut self.folders(), stream),
+        if self.table.get(&ours(&stream)).is_err() {
+            return HostDirectoryEntryStream::drop(&mut self.folders(), stream);
         }
+        self.table.delete(Resource::<Entries>::new_own(stream.rep()))?;
+        Ok(())
     }
 }
 

@@ -262,6 +262,11 @@ def too_many_open() -> list:
     return [*seen, (TMP / "f").read_text()]
 
 
+def in_one_call() -> list:
+    handle = os.open("/tmp/f", os.O_RDWR | os.O_CREAT)
+    return [os.pwrite(handle, bytes(8 << 20), 0), len(os.read(handle, 9)), os.fstat(handle).st_size]
+
+
 def mine() -> list:
     text = "-".join(("left", "behind"))
     with open("/tmp/mine", "x") as file:
