@@ -12,7 +12,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from toolplane import convert, eventloop, import_problems, invoking, schema, signature, tempfile_repair
+from toolplane import convert, eventloop, import_problems, invoking, schema, signature
 from toolplane.errors import DefinitionError, Problem
 from toolplane.invoking import Callee, LoadedTool
 from toolplane.project import Project
@@ -23,7 +23,6 @@ def load(text: str) -> str:
     """Loads the project that the JSON names, and describes its tool as JSON. Raises DefinitionError."""
     project = Project.parse(text)
     description = _load(project)
-    tempfile_repair.forget_names()
     # The collector writes into every object that it visits, and each page that is written to is copied for
     # every invocation: what is loaded now is taken out of its sight.
     gc.collect()

@@ -56,10 +56,6 @@ def temporary_files() -> list:
     return [*seen, Path(name).suffix, len(listed())]
 
 
-def names() -> str:
-    return tempfile.mktemp()
-
-
 def positions() -> list:
     with open("/tmp/positions", "w+b", buffering=0) as file:
         file.write(b"hello world")
