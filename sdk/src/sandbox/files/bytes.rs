@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 
-use super::tree::{Content, NodeId, Tree};
-
-type Result<T> = std::result::Result<T, ErrorCode>;
+use super::tree::{Content, NodeId, Result, Tree};
 
 impl Tree {
     /// What stands from an offset on; nothing at the end.

@@ -9,6 +9,7 @@
 mod bytes;
 mod descriptor;
 mod entries;
+mod folders;
 mod handle;
 mod path;
 mod stream;

@@ -1,18 +1,15 @@
 //! `/` in memory: `/tmp`, counted against a quota, and around it what nobody can change.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
-use wasmtime_wasi::p2::bindings::filesystem::types::{
-    DescriptorStat, DescriptorType, DirectoryEntry, ErrorCode, NewTimestamp,
-};
+use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorStat, DescriptorType, ErrorCode, NewTimestamp};
 
 use super::super::Access;
 use super::path::Path;
 
-type Result<T> = std::result::Result<T, ErrorCode>;
+pub(super) type Result<T> = std::result::Result<T, ErrorCode>;
 
 /// The number of a file or folder. None is given twice, so it serves as the inode too.
 pub type NodeId = u64;
@@ -36,7 +33,7 @@ pub struct Quota {
 pub struct Tree {
     quota: Quota,
     /// How many nodes are there from the beginning.
-    given: usize,
+    pub(super) given: usize,
     /// The length of all files together.
     pub(super) bytes: usize,
     pub(super) nodes: BTreeMap<NodeId, Node>,
@@ -46,13 +43,13 @@ pub struct Tree {
 pub(super) struct Node {
     pub(super) content: Content,
     /// None for the root, and for what was removed and is still open.
-    parent: Option<NodeId>,
+    pub(super) parent: Option<NodeId>,
     access: Access,
     /// How many handles there are.
     handles: usize,
     accessed: Datetime,
     modified: Datetime,
-    changed: Datetime,
+    pub(super) changed: Datetime,
 }
 
 pub(super) enum Content {
@@ -122,78 +119,6 @@ impl Tree {
         }
     }
 
-    /// Makes a folder.
-    pub fn create_folder(&mut self, folder: NodeId, path: &str) -> Result<()> {
-        let path = Path::parse(path)?;
-        let (parent, name) = self.place(folder, &path, ErrorCode::Exist)?;
-        if self.folder(parent)?.contains_key(name) {
-            return Err(ErrorCode::Exist);
-        }
-        self.add(parent, name, Content::Folder(BTreeMap::new())).map(drop)
-    }
-
-    /// Removes an empty folder.
-    pub fn remove_folder(&mut self, folder: NodeId, path: &str) -> Result<()> {
-        let path = Path::parse(path)?;
-        let (parent, name) = self.place(folder, &path, ErrorCode::Busy)?;
-        if !self.folder(self.child(parent, name)?)?.is_empty() {
-            return Err(ErrorCode::NotEmpty);
-        }
-        self.detach(parent, name)
-    }
-
-    /// Removes a file. Who has it open keeps it, and it counts until it is closed.
-    pub fn remove_file(&mut self, folder: NodeId, path: &str) -> Result<()> {
-        let path = Path::parse(path)?;
-        let (parent, name) = self.place(folder, &path, ErrorCode::IsDirectory)?;
-        match &self.node(self.child(parent, name)?)?.content {
-            Content::Folder(_) => Err(ErrorCode::IsDirectory),
-            Content::File(_) if path.names_folder => Err(ErrorCode::NotDirectory),
-            Content::File(_) => self.detach(parent, name),
-        }
-    }
-
-    /// Gives a file or a folder another name. What had that name goes, unless it is of the other kind or not empty.
-    pub fn rename(&mut self, from: (NodeId, &str), to: (NodeId, &str)) -> Result<()> {
-        let (from_path, to_path) = (Path::parse(from.1)?, Path::parse(to.1)?);
-        let (from_folder, from_name) = self.place(from.0, &from_path, ErrorCode::Busy)?;
-        let (to_folder, to_name) = self.place(to.0, &to_path, ErrorCode::Busy)?;
-        let moved = self.child(from_folder, from_name)?;
-        let is_folder = self.folder(moved).is_ok();
-        if !is_folder && (from_path.names_folder || to_path.names_folder) {
-            return Err(ErrorCode::NotDirectory);
-        }
-        if self.is_within(to_folder, moved) {
-            return Err(ErrorCode::Invalid);
-        }
-        self.check_takes_changes(from_folder)?;
-        self.check_takes_changes(to_folder)?;
-        if let Ok(replaced) = self.child(to_folder, to_name) {
-            if replaced == moved {
-                return Ok(());
-            }
-            match (is_folder, self.folder(replaced)) {
-                (false, Ok(_)) => return Err(ErrorCode::IsDirectory),
-                (true, Err(_)) => return Err(ErrorCode::NotDirectory),
-                (true, Ok(entries)) if !entries.is_empty() => return Err(ErrorCode::NotEmpty),
-                _ => self.detach(to_folder, to_name)?,
-            }
-        }
-        self.entries(from_folder)?.remove(from_name);
-        self.entries(to_folder)?.insert(to_name.to_owned(), moved);
-        let node = self.node_mut(moved)?;
-        node.parent = Some(to_folder);
-        node.changed = now();
-        Ok(())
-    }
-
-    /// The entry that follows a name, in the order of names. Whatever else changes meanwhile, none comes twice.
-    pub fn entry_after(&self, folder: NodeId, name: Option<&str>) -> Result<Option<DirectoryEntry>> {
-        let begin = name.map_or(Bound::Unbounded, Bound::Excluded);
-        let next = self.folder(folder)?.range::<str, _>((begin, Bound::Unbounded)).next();
-        next.map(|(name, id)| Ok(DirectoryEntry { type_: self.kind(*id)?, name: name.clone() })).transpose()
-    }
-
     pub fn kind(&self, id: NodeId) -> Result<DescriptorType> {
         Ok(match self.node(id)?.content {
             Content::File(_) => DescriptorType::RegularFile,
@@ -261,7 +186,7 @@ impl Tree {
         self.quota.bytes.saturating_sub(self.bytes)
     }
 
-    fn folder(&self, id: NodeId) -> Result<&BTreeMap<String, NodeId>> {
+    pub(super) fn folder(&self, id: NodeId) -> Result<&BTreeMap<String, NodeId>> {
         match &self.node(id)?.content {
             Content::Folder(entries) => Ok(entries),
             Content::File(_) => Err(ErrorCode::NotDirectory),
@@ -269,7 +194,7 @@ impl Tree {
     }
 
     /// A folder's entries, which are about to change.
-    fn entries(&mut self, id: NodeId) -> Result<&mut BTreeMap<String, NodeId>> {
+    pub(super) fn entries(&mut self, id: NodeId) -> Result<&mut BTreeMap<String, NodeId>> {
         let node = self.node_mut(id)?;
         (node.modified, node.changed) = (now(), now());
         match &mut node.content {
@@ -278,7 +203,7 @@ impl Tree {
         }
     }
 
-    fn child(&self, folder: NodeId, name: &str) -> Result<NodeId> {
+    pub(super) fn child(&self, folder: NodeId, name: &str) -> Result<NodeId> {
         self.folder(folder)?.get(name).copied().ok_or(ErrorCode::NoEntry)
     }
 
@@ -296,7 +221,7 @@ impl Tree {
     }
 
     /// The folder and the name that a path ends with; the error says what is wrong where it ends with no name.
-    fn place<'p>(&self, folder: NodeId, path: &Path<'p>, nameless: ErrorCode) -> Result<(NodeId, &'p str)> {
+    pub(super) fn place<'p>(&self, folder: NodeId, path: &Path<'p>, nameless: ErrorCode) -> Result<(NodeId, &'p str)> {
         let (steps, name) = path.split_name().ok_or(nameless)?;
         let parent = self.walk(folder, steps)?;
         self.folder(parent)?;
@@ -308,7 +233,7 @@ impl Tree {
     }
 
     /// Nothing can be put into a folder that was removed, and what was given stays as it is.
-    fn check_takes_changes(&self, folder: NodeId) -> Result<()> {
+    pub(super) fn check_takes_changes(&self, folder: NodeId) -> Result<()> {
         match self.node(folder)?.access {
             Access::Read => Err(ErrorCode::ReadOnly),
             Access::Write if !self.is_there(folder) => Err(ErrorCode::NoEntry),
@@ -316,12 +241,7 @@ impl Tree {
         }
     }
 
-    fn is_within(&self, id: NodeId, ancestor: NodeId) -> bool {
-        let up = |id: &NodeId| self.nodes.get(id).and_then(|node| node.parent);
-        std::iter::successors(Some(id), up).any(|id| id == ancestor)
-    }
-
-    fn add(&mut self, parent: NodeId, name: &str, content: Content) -> Result<NodeId> {
+    pub(super) fn add(&mut self, parent: NodeId, name: &str, content: Content) -> Result<NodeId> {
         self.check_takes_changes(parent)?;
         if self.nodes.len() - self.given >= self.quota.files {
             return Err(ErrorCode::InsufficientSpace);
@@ -333,17 +253,7 @@ impl Tree {
         Ok(id)
     }
 
-    fn detach(&mut self, parent: NodeId, name: &str) -> Result<()> {
-        self.check_takes_changes(parent)?;
-        let id = self.entries(parent)?.remove(name).ok_or(ErrorCode::NoEntry)?;
-        let node = self.node_mut(id)?;
-        node.parent = None;
-        node.changed = now();
-        self.forget_unused(id);
-        Ok(())
-    }
-
-    fn forget_unused(&mut self, id: NodeId) {
+    pub(super) fn forget_unused(&mut self, id: NodeId) {
         let is_unused = |node: &Node| id != ROOT && node.parent.is_none() && node.handles == 0;
         if !self.nodes.get(&id).is_some_and(is_unused) {
             return;
@@ -370,7 +280,7 @@ impl Node {
     }
 }
 
-fn now() -> Datetime {
+pub(super) fn now() -> Datetime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Datetime { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() }
 }
@@ -442,69 +352,6 @@ mod tests {
         assert_eq!(tree.write(file, 60, b"more"), Ok(4));
         tree.release(file);
         assert_eq!((tree.stat(file).err(), tree.free_bytes()), (Some(ErrorCode::BadDescriptor), 100));
-    }
-
-    #[test]
-    fn folders_are_removed_when_they_are_empty() {
-        let mut tree = tree();
-        tree.create_folder(TMP, "a").unwrap();
-        tree.create_folder(TMP, "a/b").unwrap();
-        assert_eq!(tree.create_folder(TMP, "a"), Err(ErrorCode::Exist));
-        assert_eq!(tree.create_folder(TMP, "."), Err(ErrorCode::Exist));
-        assert_eq!(tree.remove_folder(TMP, "a"), Err(ErrorCode::NotEmpty));
-        assert_eq!(tree.remove_folder(TMP, "."), Err(ErrorCode::Busy));
-        assert_eq!(tree.remove_file(TMP, "a"), Err(ErrorCode::IsDirectory));
-        let b = tree.find(TMP, "a/b").unwrap();
-        tree.hold(b);
-        tree.remove_folder(TMP, "a/b/").unwrap();
-        assert_eq!(tree.open(b, "f", FILE), Err(ErrorCode::NoEntry));
-        tree.release(b);
-        tree.remove_folder(TMP, "a").unwrap();
-        assert_eq!(tree.nodes.len(), tree.given);
-    }
-
-    #[test]
-    fn a_rename_replaces_what_is_of_its_kind() {
-        let mut tree = tree();
-        for folder in ["a", "a/full", "empty"] {
-            tree.create_folder(TMP, folder).unwrap();
-        }
-        let file = tree.open(TMP, "a/full/f", FILE).unwrap();
-        let other = tree.open(TMP, "g", FILE).unwrap();
-        tree.write(other, 0, b"old").unwrap();
-        let mut rename = |from, to| tree.rename((TMP, from), (TMP, to));
-        for (from, to, error) in [
-            ("a", "a/full/b", ErrorCode::Invalid),
-            ("a", "a/b", ErrorCode::Invalid),
-            ("empty", "a/full", ErrorCode::NotEmpty),
-            ("empty", "g", ErrorCode::NotDirectory),
-            ("g", "empty", ErrorCode::IsDirectory),
-            ("g", "h/", ErrorCode::NotDirectory),
-            ("h", "i", ErrorCode::NoEntry),
-            (".", "i", ErrorCode::Busy),
-        ] {
-            assert_eq!(rename(from, to), Err(error), "{from} to {to}");
-        }
-        rename("g", "g").unwrap();
-        rename("a/full/f", "g").unwrap();
-        rename("a/full", "empty").unwrap();
-        assert_eq!((tree.find(TMP, "g"), tree.bytes), (Ok(file), 0));
-        assert_eq!(tree.find(TMP, "empty/../a/..").err(), None);
-        assert_eq!(tree.nodes.len() - tree.given, 3);
-    }
-
-    #[test]
-    fn entries_come_in_order_while_others_go() {
-        let mut tree = tree();
-        for name in ["b", "a", "c"] {
-            tree.open(TMP, name, FILE).unwrap();
-        }
-        let next = |tree: &Tree, name| tree.entry_after(TMP, name).unwrap().map(|entry| entry.name);
-        assert_eq!(next(&tree, None).as_deref(), Some("a"));
-        tree.remove_file(TMP, "a").unwrap();
-        tree.remove_file(TMP, "b").unwrap();
-        assert_eq!(next(&tree, Some("a")).as_deref(), Some("c"));
-        assert_eq!(next(&tree, Some("c")), None);
     }
 
     #[test]
