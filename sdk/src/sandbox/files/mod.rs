@@ -29,7 +29,7 @@ use self::tree::{Quota, ROOT, TMP, Tree};
 use super::{Host, Limits};
 
 /// Files and folders that are open at once. Each one of the host's is an open file of this process.
-const MOST_OPEN: usize = 512;
+const MOST_OPEN: usize = 256;
 
 /// What an instance has of our own, and how much it has open.
 pub struct Tmp {
