@@ -68,3 +68,49 @@ fn places(component: &[u8]) -> Result<Vec<usize>> {
     places.retain(|place| component.get(*place) == Some(&IO_ERROR));
     Ok(places)
 }
+
+#[cfg(test)]
+mod tests {
+    use wasm_encoder::{
+        CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection, Module,
+        TypeSection,
+    };
+
+    use super::*;
+
+    /// A module whose second function, counted with an imported one, has these constants and is exported.
+    fn module(name: &str, constants: &[i32]) -> Vec<u8> {
+        let (mut types, mut imports, mut functions) =
+            (TypeSection::new(), ImportSection::new(), FunctionSection::new());
+        types.ty().function([], []);
+        imports.import("a", "b", EntityType::Function(0));
+        functions.function(0).function(0);
+        let (mut exports, mut code) = (ExportSection::new(), CodeSection::new());
+        exports.export(name, ExportKind::Func, 2);
+        for constants in [&[29][..], constants] {
+            let mut function = Function::new([]);
+            for constant in constants {
+                function.instructions().i32_const(*constant).drop();
+            }
+            function.instructions().end();
+            code.function(&function);
+        }
+        let mut module = Module::new();
+        module.section(&types).section(&imports).section(&functions).section(&exports).section(&code);
+        module.finish()
+    }
+
+    #[test]
+    fn the_number_is_exchanged_in_the_librarys_function_alone() {
+        let mut library = module(FUNCTION, &[29, 7, 29]);
+        name_lack_of_space(&mut library).unwrap();
+        assert_eq!(library, module(FUNCTION, &[51, 7, 51]));
+    }
+
+    #[test]
+    fn another_library_than_was_looked_at_is_refused() {
+        for mut library in [module("write", &[29, 29]), module(FUNCTION, &[29]), module(FUNCTION, &[29, 29, 29])] {
+            assert!(name_lack_of_space(&mut library).is_err());
+        }
+    }
+}
