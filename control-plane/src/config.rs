@@ -129,6 +129,8 @@ table! {
         max_project_mib: u64,
         wall_clock_s: u64,
         memory_mib: usize,
+        tmp_mib: usize,
+        tmp_files: usize,
         concurrent: usize,
         waiting: usize,
     }
@@ -140,6 +142,8 @@ table! {
         memory_mib: usize,
         log_kib: usize,
         output_kib: usize,
+        tmp_mib: usize,
+        tmp_files: usize,
         concurrent: u32,
         loaded_tools: usize,
         idempotency_key_lifetime_s: u64,

@@ -27,6 +27,7 @@
 pub mod artifact;
 pub mod base;
 pub mod egress;
+mod errno;
 pub mod error;
 mod precompile;
 pub mod progress;

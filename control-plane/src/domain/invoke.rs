@@ -164,6 +164,8 @@ impl App {
             memory_bytes: settings.memory_mib << 20,
             log_bytes: settings.log_kib << 10,
             output_bytes: settings.output_kib << 10,
+            tmp_bytes: settings.tmp_mib << 20,
+            tmp_files: settings.tmp_files,
         }
     }
 

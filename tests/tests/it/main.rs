@@ -49,6 +49,7 @@ mod repository;
 mod restart;
 mod roles;
 mod scaffold;
+mod scratch;
 mod secrets;
 mod sources;
 mod tokens;
