@@ -5,19 +5,22 @@
 //! 2. [`snapshot`]: the base is instantiated in a sandbox, imports the tool's entry point and describes it; its memory
 //!    is measured and written as a component of its own. This happens at each publish.
 //!
-//! The modules in reading order: [`project`] (what an author wrote), [`base`], [`snapshot`], [`artifact`] (what comes
+//! The modules in reading order: [`project`] (what an author wrote), [`base`], [`dependencies`] (its packages), [`snapshot`], [`artifact`] (what comes
 //! out), [`sandbox`] (the limits that both snapshots and the runtime's invocations run under), [`scaffold`], [`error`].
 //!
 //! No code of a project ever runs outside the sandbox.
 //!
 //! ```no_run
-//! use sdk::{base::Base, project::Project, snapshot::Snapshotter};
+//! use sdk::{base::Base, dependencies, project::Project, snapshot::Snapshotter};
 //!
 //! # fn main() -> Result<(), sdk::Error> {
 //! let base = Base::find_or_make("cache".as_ref())?;
 //! let snapshotter = Snapshotter::new(base)?;
 //! let project = Project::read("weather".as_ref())?;
-//! let artifact = snapshotter.build(&project, &sdk::sandbox::Limits::for_build())?;
+//! let settings = dependencies::Settings::default();
+//! let lock = dependencies::lock(&project, &settings, "cache".as_ref())?;
+//! let packages = dependencies::install(&project, &lock, &settings, snapshotter.base(), "cache".as_ref())?;
+//! let artifact = snapshotter.build(&project, &packages, &sdk::sandbox::Limits::for_build())?;
 //! println!("{}: {} bytes", artifact.label.description.name, artifact.bytes.len());
 //! # Ok(())
 //! # }
@@ -25,6 +28,7 @@
 
 pub mod artifact;
 pub mod base;
+pub mod dependencies;
 pub mod error;
 mod precompile;
 pub mod progress;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sdk::base;
+use sdk::dependencies::lock::{LOCK_BYTES, Origin};
+use sdk::dependencies::{self, LOCK, Lock, resolve};
 use sdk::project::{MANIFEST, Manifest, Project};
 use sdk::sandbox::Limits;
 use serde_json::Value;
@@ -28,6 +30,8 @@ pub struct Source {
     pub tree: TreeId,
     /// What the project's manifest says.
     pub manifest: Manifest,
+    /// The project's own lock, or an empty one where it has no dependencies.
+    pub lock: Option<Lock>,
 }
 
 impl App {
@@ -41,22 +45,36 @@ impl App {
 
     /// Builds a source, or finds what was built of the same inputs before. Answers the build's key, too.
     pub(crate) async fn build(self: &Arc<Self>, org: &OrgId, source: &Source) -> Result<(String, Build)> {
-        let mut hash = Sha256::new();
-        hash.update(base::key());
-        hash.update(source.tree.as_str());
-        let key = hex::encode(hash.finalize());
-        if let Some(build) = self.store.get_build(org, &key)? {
-            return Ok((key, build));
+        let kept = self.kept_lock(org, source)?;
+        if let Some(lock) = &kept {
+            let key = build_key(source, lock);
+            if let Some(build) = self.store.get_build(org, &key)? {
+                return Ok((key, build));
+            }
         }
         let _turn = self.builds.acquire().await.context("failed to wait for a build's turn")?;
         let (app, org_id, source) = (Arc::clone(self), org.clone(), source.clone());
-        let built = tokio::task::spawn_blocking(move || app.build_blocking(&org_id, &source));
-        let build = built.await.context("failed to build the tool")??;
+        let tree = source.tree.clone();
+        let built = tokio::task::spawn_blocking(move || app.build_blocking(&org_id, &source, kept));
+        let Built { key, lock, build } = built.await.context("failed to build the tool")??;
+        // Kept first: with it alone the same tree installs the same packages at the next attempt.
+        if lock.origin == Origin::Resolved && !lock.text.is_empty() {
+            self.store.put_lock(org, tree.as_str(), &lock.text).await?;
+        }
         self.store.put_build(org, &key, &build).await?;
         Ok((key, build))
     }
 
-    fn build_blocking(&self, org: &OrgId, source: &Source) -> Result<Build> {
+    /// What a tree's packages are locked to: its own lock, or the one that was made when it was first built.
+    fn kept_lock(&self, org: &OrgId, source: &Source) -> Result<Option<Lock>> {
+        if source.lock.is_some() {
+            return Ok(source.lock.clone());
+        }
+        let kept = self.store.get_lock(org, source.tree.as_str())?;
+        Ok(kept.map(|text| Lock { text, origin: Origin::Resolved }))
+    }
+
+    fn build_blocking(&self, org: &OrgId, source: &Source, kept: Option<Lock>) -> Result<Built> {
         let settings = &self.config.build;
         let stage = tempfile::tempdir().map_err(|error| Error::internal(error, "make a folder"))?;
         let limits = ExportLimits { max_files: settings.max_files, max_bytes: settings.max_project_mib << 20 };
@@ -67,11 +85,36 @@ impl App {
             memory_bytes: settings.memory_mib << 20,
             ..Limits::for_build()
         };
-        let artifact = self.snapshotter()?.build(&project, &limits).map_err(refused)?;
+        let snapshotter = self.snapshotter()?;
+        let (packages, cache) = (self.config.packages.settings(), &self.config.cache);
+        let lock = match kept {
+            Some(lock) => lock,
+            None => resolve::resolve(&project, &packages, cache).map_err(refused)?,
+        };
+        let installed =
+            dependencies::install(&project, &lock, &packages, snapshotter.base(), cache).map_err(refused)?;
+        let artifact = snapshotter.build(&project, &installed, &limits).map_err(refused)?;
         let component_sha256 = self.store.blobs().put(&artifact.bytes)?;
         let description = serde_json::to_value(&artifact.label.description).context("failed to write a description")?;
-        Ok(Build { component_sha256, component_size_bytes: artifact.bytes.len() as u64, description })
+        let build = Build { component_sha256, component_size_bytes: artifact.bytes.len() as u64, description };
+        Ok(Built { key: build_key(source, &lock), lock, build })
     }
+}
+
+/// What a build gave, and what it was made of.
+struct Built {
+    key: String,
+    lock: Lock,
+    build: Build,
+}
+
+/// The hash of all that goes into a build.
+fn build_key(source: &Source, lock: &Lock) -> String {
+    let mut hash = Sha256::new();
+    hash.update(base::key());
+    hash.update(source.tree.as_str());
+    hash.update(lock.sha256());
+    hex::encode(hash.finalize())
 }
 
 /// The input schema that a build describes.
@@ -105,5 +148,15 @@ fn locate(repository: &Repository, branch: &str, folder: &str) -> Result<Source>
         Error::BadRequest(format!("the build failed:\n{MANIFEST}: it is not UTF-8\n  to do: save it as UTF-8"))
     })?;
     let manifest = Manifest::parse(&text).map_err(refused)?;
-    Ok(Source { commit, tree, manifest })
+    let lock = match repository.read_file(&tree, LOCK, LOCK_BYTES)? {
+        Some(lock) => {
+            let text = String::from_utf8(lock).map_err(|_| {
+                let message = "it is not UTF-8\n  to do: write it with `runtime lock`";
+                Error::BadRequest(format!("the build failed:\n{LOCK}: {message}"))
+            })?;
+            Some(Lock { text, origin: Origin::Project })
+        }
+        None => manifest.dependencies.is_empty().then(Lock::empty),
+    };
+    Ok(Source { commit, tree, manifest, lock })
 }

@@ -21,6 +21,7 @@
 //! | `active_versions` | tool id, major, minor, patch | a mark; only of versions that are not deprecated |
 //! | `version_counts` | tool id | how many versions there are |
 //! | `builds` | build key | [`Build`] |
+//! | `locks` | tree | `pylock.toml` |
 //! | `invocations` | invocation id | [`Invocation`](crate::model::Invocation) |
 //! | `invocations_by_tool` | tool id, invocation id | a mark |
 //! | `invocations_by_conversation` | SHA-256 of the conversation's id, invocation id | a mark |
@@ -86,6 +87,7 @@ pub struct Store {
     active_versions: Tree,
     version_counts: Tree,
     builds: Tree,
+    locks: Tree,
     invocations: Tree,
     invocations_by_tool: Tree,
     invocations_by_conversation: Tree,
@@ -117,6 +119,7 @@ impl Store {
             active_versions: tree("active_versions")?,
             version_counts: tree("version_counts")?,
             builds: tree("builds")?,
+            locks: tree("locks")?,
             invocations: tree("invocations")?,
             invocations_by_tool: tree("invocations_by_tool")?,
             invocations_by_conversation: tree("invocations_by_conversation")?,

@@ -63,6 +63,11 @@ impl Installation {
         init_org(name, &self.data())
     }
 
+    /// Settings that differ from the defaults, for servers that are started from now on.
+    pub fn configure(&self, settings: &str) {
+        fs_err::write(self.path("config.toml"), settings).unwrap();
+    }
+
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -95,14 +100,13 @@ impl Server {
     /// Starts a server on a data folder and signs in.
     pub async fn start_on(installation: Arc<Installation>) -> Self {
         let log = fs_err::File::create(installation.path("server.log")).unwrap();
-        let mut child = programs::command("control-plane")
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(installation.data())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log.into_file())
-            .spawn()
-            .unwrap();
+        let mut command = programs::command("control-plane");
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(installation.data());
+        let settings = installation.path("config.toml");
+        if settings.is_file() {
+            command.arg("--config").arg(settings);
+        }
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.into_file()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         // From here on the process ends with this value, whatever fails.
         let mut process = Process { child: Some(child), stdout, installation: Arc::clone(&installation) };
