@@ -205,7 +205,7 @@ fn refused(chosen: &Chosen, why: String, remedy: &str) -> Problem {
 
 /// Tenants write URLs, and what answers them is in the service's own network: with [`Network::PublicOnly`] only https,
 /// and only addresses that are everybody's.
-fn check_address(url: &Url, settings: &Settings) -> Result<(), String> {
+pub(super) fn check_address(url: &Url, settings: &Settings) -> Result<(), String> {
     if settings.indexes().any(|index| index.serves(url)) {
         return Ok(());
     }

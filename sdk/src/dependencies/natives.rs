@@ -1,14 +1,12 @@
 //! What is known of packages with compiled code: which work without it, and what to use instead of the others.
 
-/// Packages whose compiled part only makes them faster: without it they fall back to Python. Each was imported and used
-/// in the sandbox from a wheel whose shared objects were left out (`runtime packages`).
-const OPTIONAL: [(&str, &str); 22] = [
+/// Packages whose compiled part only makes them faster: without it they fall back to Python. Each was
+/// imported and used in the sandbox that way, by hand.
+const OPTIONAL: [(&str, &str); 19] = [
     ("aiohttp", "parses HTTP in Python"),
     ("charset-normalizer", "detects encodings in Python"),
-    ("coverage", "traces in Python"),
     ("frozenlist", "has a Python class beside the compiled one"),
     ("google-crc32c", "computes checksums in Python"),
-    ("immutables", "has a Python class beside the compiled one"),
     ("lazy-object-proxy", "has a Python class beside the compiled one"),
     ("markupsafe", "escapes in Python"),
     ("msgpack", "packs in Python"),
@@ -18,7 +16,6 @@ const OPTIONAL: [(&str, &str); 22] = [
     ("pyrsistent", "has a Python class beside the compiled one"),
     ("pyyaml", "reads YAML in Python, without the C loaders"),
     ("rapidfuzz", "compares in Python"),
-    ("ruamel-yaml-clib", "ruamel.yaml works without it"),
     ("simplejson", "encodes in Python"),
     ("sqlalchemy", "has Python code beside the compiled one"),
     ("tornado", "masks websockets in Python"),

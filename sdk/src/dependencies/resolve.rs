@@ -7,12 +7,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pep508_rs::VersionOrUrl;
 use sha2::{Digest, Sha256};
 
 use super::choice::Requirers;
 use super::lock::{LOCK, LOCK_BYTES, Lock, Origin, normalized};
 use super::settings::{Network, Settings};
-use super::{markers, uv};
+use super::{fetch, markers, uv};
 use crate::error::{Error, Problem};
 use crate::progress::Progress;
 use crate::project::{MANIFEST, Project};
@@ -25,6 +26,7 @@ pub fn resolve(project: &Project, settings: &Settings, cache: &Path) -> Result<L
     if project.manifest.dependencies.is_empty() {
         return Ok(Lock::empty());
     }
+    check_addresses(project, settings)?;
     let progress = Progress::start("Packages", 2);
     progress.step("looking for uv");
     let program = uv::find_or_install(cache)?;
@@ -143,6 +145,19 @@ fn requirements(project: &Project) -> String {
     project.manifest.dependencies.iter().map(|dependency| format!("{}\n", dependency.requirement)).collect()
 }
 
+/// uv fetches what a dependency's own URL names, so that is judged first as any other URL is.
+fn check_addresses(project: &Project, settings: &Settings) -> Result<(), Error> {
+    for dependency in &project.manifest.dependencies {
+        if let Some(VersionOrUrl::Url(url)) = &dependency.requirement.version_or_url {
+            fetch::check_address(url, settings).map_err(|why| {
+                let message = format!("dependency `{}`: {why}", dependency.text);
+                Problem::new(message, "name the package by its version").at(MANIFEST, Some(dependency.line))
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// Credentials travel in the environment: arguments can be seen by every user of the machine.
 fn point_at_index(command: &mut Command, settings: &Settings) -> Result<(), Error> {
     if let Some(index) = &settings.index_url {
@@ -250,6 +265,15 @@ mod tests {
         assert_eq!(problems[0].line, Some(5));
         assert!(problems[0].message.contains("Because no-such was not found"));
         assert_eq!(problems[0].remedy.as_deref(), Some("correct the name"));
+    }
+
+    #[test]
+    fn a_service_does_not_let_uv_reach_a_private_address() {
+        let project = project("\"a @ https://127.0.0.1/a-1-py3-none-any.whl\"");
+        let settings = Settings { network: Network::PublicOnly, ..Settings::default() };
+        let Err(Error::Refused(problems)) = check_addresses(&project, &settings) else { panic!("it was let pass") };
+        assert!(problems[0].message.contains("not a public one"));
+        assert!(check_addresses(&project, &Settings::default()).is_ok());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod server;
 mod access;
 mod answers;
 mod broken;
+mod dependencies;
 mod failures;
 mod inputs;
 mod invocations;
