@@ -1,4 +1,4 @@
-//! Packages: a tool that depends on some is locked, built, carried elsewhere and published, all from a folder of wheels
+//! Packages: a tool that depends on some is locked, built, run and published, all from a folder of wheels
 //! that the test makes, without a network.
 
 mod wheels;
@@ -34,7 +34,7 @@ def answer() -> dict:
 "#;
 
 #[test]
-fn packages_with_extras_markers_data_and_metadata_are_locked_and_carried_in_the_built_tool() {
+fn packages_with_extras_markers_data_and_metadata_are_locked_built_and_run() {
     let folder = tempfile::tempdir().unwrap();
     let (links, project) = (wheels(folder.path()), project(folder.path(), &["palette[paint]>=1.2"]));
 
@@ -50,7 +50,7 @@ fn packages_with_extras_markers_data_and_metadata_are_locked_and_carried_in_the_
     let run = runtime(&links, &["run", text_of(&project)]);
     assert_eq!(text(&run.stdout), format!("{OUTPUT}\n"), "{}", text(&run.stderr));
 
-    // The lock and the cache are enough from now on, and the built tool needs neither.
+    // The lock and the cache are enough from now on, for a changed project too.
     fs_err::remove_dir_all(&links).unwrap();
     fs_err::create_dir(&links).unwrap();
     fs_err::write(project.join("src/unused.py"), "").unwrap();
