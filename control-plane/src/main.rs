@@ -10,6 +10,8 @@ use crate::commands::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Everything that speaks TLS uses this one. It fails only where there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     match commands::execute(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

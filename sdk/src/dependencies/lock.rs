@@ -241,9 +241,9 @@ impl FileEntry {
 
 /// A package's name in the one form that all spellings share.
 pub(crate) fn normalized(name: &str) -> Result<String, String> {
-    let name: pep508_rs::PackageName =
-        name.parse().map_err(|_| format!("`{}` is no name of a package", name.escape_debug()))?;
-    Ok(name.to_string())
+    let parsed = name.parse::<pep508_rs::PackageName>().ok().map(|name| name.to_string());
+    let named = parsed.filter(|name| !name.is_empty());
+    named.ok_or_else(|| format!("`{}` is no name of a package", name.escape_debug()))
 }
 
 #[cfg(test)]

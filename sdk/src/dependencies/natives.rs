@@ -1,7 +1,7 @@
 //! What is known of packages with compiled code: which work without it, and what to use instead of the others.
 
-/// Packages whose compiled part only makes them faster: without it they fall back to Python. Each was
-/// imported and used in the sandbox that way, by hand.
+/// Packages whose compiled part only makes them faster: without it they fall back to Python. Each was installed, imported
+/// and used in the sandbox, from a pure wheel where its newest version had one, else from one without its shared objects.
 const OPTIONAL: [(&str, &str); 19] = [
     ("aiohttp", "parses HTTP in Python"),
     ("charset-normalizer", "detects encodings in Python"),
