@@ -8,10 +8,12 @@ use sdk::base::Base;
 use sdk::snapshot::Snapshotter;
 use tokio::sync::Semaphore;
 
-use crate::auth::Tokens;
+use crate::auth::tokens::Tokens;
 use crate::config::Config;
+use crate::domain::builds;
 use crate::domain::claims::Claims;
 use crate::domain::loaded::LoadedTools;
+use crate::domain::search::{self, Indexing};
 use crate::git::{self, Repositories};
 use crate::metrics::Metrics;
 use crate::search::Search;
@@ -28,6 +30,8 @@ pub struct App {
     pub vault: Vault,
     /// Finds invocations by words.
     pub search: Search,
+    /// Wakes the thread that keeps `search` up with `store`.
+    pub indexing: Indexing,
     /// The organizations' Git repositories.
     pub repositories: Repositories,
     /// Signs and verifies tokens.
@@ -40,6 +44,12 @@ pub struct App {
     pub claims: Claims,
     /// How many builds may start now.
     pub builds: Semaphore,
+    /// How many builds may come: those that run, and those that wait.
+    pub build_places: Semaphore,
+    /// How many requests may read repositories now.
+    pub readers: Arc<Semaphore>,
+    /// How many large files may be sent now.
+    pub streams: Arc<Semaphore>,
     /// What Prometheus scrapes.
     pub metrics: Metrics,
     snapshotter: OnceLock<Snapshotter>,
@@ -50,30 +60,37 @@ impl App {
     pub fn open(config: Config) -> Result<Arc<Self>> {
         let data = &config.data;
         let store = Store::open(data, store::Options { reserve_free_bytes: config.store.reserve_mib << 20 })?;
-        let git_limits = git::Limits {
-            max_pack_bytes: config.git.max_pack_mib << 20,
-            command_timeout: std::time::Duration::from_secs(config.git.command_timeout_s),
-        };
+        builds::clear_stages(data)?;
         let options = Options {
             max_concurrent: config.invoke.concurrent,
             max_memory_bytes: config.invoke.memory_mib << 20,
+            network: config.network.settings()?,
             ..Options::new(&config.cache)
         };
+        let max_text_bytes = config.search.indexed_kib << 10;
+        let belongs = |org: &_, reached| search::belongs(&store, org, reached);
+        let (indexing, woken) = Indexing::new();
         let app = Arc::new(Self {
-            search: Search::open(&data.join("search"))?,
+            search: Search::open(&data.join("search"), max_text_bytes, belongs)?,
+            indexing,
             vault: Vault::open(&data.join("keys/vault.key"))?,
-            repositories: Repositories::open(data.join("repositories"), git_limits)?,
-            tokens: Tokens::open(&data.join("keys/token.key"), config.auth.token_lifetime_s)?,
+            repositories: Repositories::open(data.join("repositories"), git::Limits::from(&config.git))?,
+            tokens: Tokens::open(&config.auth, &data.join("keys/token.key"))?,
             runtime: Runtime::new(options)?,
             loaded: LoadedTools::new(config.invoke.loaded_tools),
             claims: Claims::default(),
             builds: Semaphore::new(config.build.concurrent),
+            build_places: Semaphore::new(
+                config.build.concurrent.saturating_add(config.build.waiting).min(Semaphore::MAX_PERMITS),
+            ),
+            readers: Arc::new(Semaphore::new(config.browse.concurrent)),
+            streams: Arc::new(Semaphore::new(config.browse.concurrent_streams)),
             metrics: Metrics::new()?,
             snapshotter: OnceLock::new(),
             store,
             config,
         });
-        app.catch_up_search()?;
+        search::start_indexing(&app, woken)?;
         Ok(app)
     }
 

@@ -1,16 +1,15 @@
-//! Who asks: tokens, callers, permissions.
+//! Who asks: callers and permissions. [`grants`] says what a role allows, [`tokens`] who a token speaks for.
+
+pub mod grants;
+mod issuers;
+mod jwks;
+mod keys;
+pub mod tokens;
 
 use std::collections::BTreeMap;
-use std::path::Path;
-
-use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::access::{Action, Condition};
-use crate::model::{Grant, OrgId, Role, Tool, UserId, UserRef};
-use crate::vault;
+use crate::model::{Grant, OrgId, Role, Tool, ToolId, ToolName, UserId, UserRef};
 
 /// Permissions by name, as the contract spells them.
 pub mod permission {
@@ -28,6 +27,51 @@ pub mod permission {
     pub const READ_CONVERSATIONS: &str = "Conversation:GetInteractionInsights";
     /// Read the invocations of simulations.
     pub const READ_SIMULATIONS: &str = "Simulation:GetSimulationUnitTestSetRun";
+    /// Make an API key.
+    pub const CREATE_API_KEY: &str = "Organization:CreateAPIKey";
+    /// List API keys.
+    pub const GET_API_KEY: &str = "Organization:GetAPIKey";
+    /// Delete an API key.
+    pub const DELETE_API_KEY: &str = "Organization:DeleteAPIKey";
+    /// Make a user, or let one of another organization in.
+    pub const CREATE_USER: &str = "User:CreateUser";
+    /// Look at users.
+    pub const GET_USER: &str = "User:GetUser";
+    /// Change a user's name and role.
+    pub const MODIFY_USER: &str = "User:ModifyUser";
+    /// Delete a user.
+    pub const DELETE_USER: &str = "User:DeleteUser";
+    /// Make a role.
+    pub const CREATE_ROLE: &str = "Role:CreateRole";
+    /// Look at roles.
+    pub const GET_ROLE: &str = "Role:GetRole";
+    /// Replace a role's grants.
+    pub const MODIFY_ROLE: &str = "Role:ModifyRole";
+    /// Delete a role.
+    pub const DELETE_ROLE: &str = "Role:DeleteRole";
+
+    /// All of them: a role can grant no other, so that a slip of the pen is not a grant that grants nothing, or a
+    /// denial that denies nothing.
+    pub const ALL: [&str; 18] = [
+        ACCESS_REPO,
+        CREATE_TOOL,
+        MODIFY_TOOL,
+        DELETE_TOOL,
+        INVOKE_TOOL,
+        READ_CONVERSATIONS,
+        READ_SIMULATIONS,
+        CREATE_API_KEY,
+        GET_API_KEY,
+        DELETE_API_KEY,
+        CREATE_USER,
+        GET_USER,
+        MODIFY_USER,
+        DELETE_USER,
+        CREATE_ROLE,
+        GET_ROLE,
+        MODIFY_ROLE,
+        DELETE_ROLE,
+    ];
 }
 
 /// The attributes of what is asked for, for the conditions of grants.
@@ -40,18 +84,20 @@ pub struct Caller {
     pub org: OrgId,
     /// The user.
     pub user_id: UserId,
+    /// The organization that keeps the user: another one where the caller is a guest.
+    pub user_org: OrgId,
     grants: Vec<Grant>,
 }
 
 impl Caller {
-    /// A caller with the rights of a role.
-    pub fn new(org: OrgId, user_id: UserId, role: Role) -> Self {
-        Self { org, user_id, grants: role.permission_grants }
+    /// A caller with the rights of a role of the organization that the request is about.
+    pub fn new(org: OrgId, user: UserRef, role: Role) -> Self {
+        Self { org, user_id: user.user_id, user_org: user.org_id, grants: role.permission_grants }
     }
 
     /// The caller's name in records.
     pub fn user(&self) -> UserRef {
-        UserRef { org_id: self.org.clone(), user_id: self.user_id }
+        UserRef { org_id: self.user_org.clone(), user_id: self.user_id }
     }
 
     /// Refuses the caller unless a grant allows the permission and none denies it.
@@ -61,91 +107,35 @@ impl Caller {
 
     /// Whether a grant allows the permission and none denies it.
     pub fn has(&self, permission: &str, attributes: &Attributes) -> bool {
-        let matching = |action: Action| {
-            self.grants.iter().filter(move |grant| grant.action == action).any(|grant| {
-                names(&grant.permission_name, permission)
-                    && grant.conditions.iter().all(|(name, condition)| holds(condition, attributes.get(name)))
-            })
-        };
-        matching(Action::Allow) && !matching(Action::Deny)
+        grants::allow(&self.grants, permission, attributes)
+    }
+
+    /// Refuses what would have more rights than the caller. `what` begins a sentence: "the role `x`".
+    pub fn require_all_of(&self, role: &Role, what: &str) -> Result<()> {
+        if grants::cover(&self.grants, &role.permission_grants) {
+            return Ok(());
+        }
+        Err(Error::Escalation { what: what.to_owned() })
     }
 }
 
 /// The attributes of a tool.
 pub fn attributes_of(tool: &Tool) -> Attributes {
-    let tags = tool.tags.iter().map(|(key, value)| (format!("Tool:Tag:{key}"), value.clone().unwrap_or_default()));
-    let own = [("Tool:Id".to_owned(), tool.id.to_string()), ("Tool:Name".to_owned(), tool.name.to_string())];
+    attributes(tool.id, &tool.name, &tool.tags)
+}
+
+/// The attributes of a tool that there may not be yet.
+pub fn attributes(id: ToolId, name: &ToolName, tags: &BTreeMap<String, Option<String>>) -> Attributes {
+    let tags = tags.iter().map(|(key, value)| (format!("Tool:Tag:{key}"), value.clone().unwrap_or_default()));
+    let own = [("Tool:Id".to_owned(), id.to_string()), ("Tool:Name".to_owned(), name.to_string())];
     own.into_iter().chain(tags).collect()
-}
-
-/// Whether a grant's name means a permission: by itself, by its family (`Tool:*`), or as everything (`*`).
-fn names(granted: &str, permission: &str) -> bool {
-    match granted.strip_suffix('*') {
-        Some("") => true,
-        Some(family) => family.ends_with(':') && permission.starts_with(family),
-        None => granted == permission,
-    }
-}
-
-fn holds(condition: &Condition, attribute: Option<&String>) -> bool {
-    match condition {
-        Condition::Equals { value } => attribute == Some(value),
-        Condition::NotEquals { value } => attribute != Some(value),
-        Condition::In { values } => attribute.is_some_and(|attribute| values.contains(attribute)),
-    }
-}
-
-/// Signs and verifies tokens.
-pub struct Tokens {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-    lifetime_s: i64,
-}
-
-/// What a token says. It says nothing of rights: those are looked up, so that a change of role holds at once.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Claims {
-    /// The organization that the user belongs to.
-    pub org: OrgId,
-    /// The user.
-    pub sub: UserId,
-    /// When it was made, in seconds since 1970.
-    pub iat: i64,
-    /// When it ends, in seconds since 1970.
-    pub exp: i64,
-}
-
-impl Tokens {
-    /// Opens the signing key, and makes it where there is none.
-    pub fn open(key_file: &Path, lifetime_s: i64) -> Result<Self> {
-        let key = vault::read_or_create_key(key_file)?;
-        let encoding = EncodingKey::from_secret(&key[..]);
-        Ok(Self { encoding, decoding: DecodingKey::from_secret(&key[..]), lifetime_s })
-    }
-
-    /// A token for a user, and when it ends.
-    pub fn sign(&self, org: &OrgId, user: UserId) -> Result<(String, Timestamp)> {
-        let now = Timestamp::now().as_second();
-        let exp = now + self.lifetime_s;
-        let claims = Claims { org: org.clone(), sub: user, iat: now, exp };
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
-            .map_err(|error| Error::internal(error, "sign a token"))?;
-        let expires_at = Timestamp::from_second(exp).map_err(|error| Error::internal(error, "date a token"))?;
-        Ok((token, expires_at))
-    }
-
-    /// What a valid token says. Why one is not valid is nobody's business but its owner's, who can sign in again.
-    pub fn verify(&self, token: &str) -> Option<Claims> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        // Both clocks are this machine's.
-        validation.leeway = 0;
-        jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok().map(|token| token.claims)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::RoleName;
+    use crate::model::access::{Action, Condition};
 
     type Row<'a> = (Action, &'a str, Option<(&'a str, Condition)>);
 
@@ -155,8 +145,9 @@ mod tests {
             permission_name: (*name).to_owned(),
             conditions: condition.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
         };
-        let role = Role { name: "r".to_owned(), permission_grants: grants.iter().map(grant).collect() };
-        Caller::new(OrgId::parse("acme").unwrap(), UserId::new(), role)
+        let role = Role { name: RoleName::administrator(), permission_grants: grants.iter().map(grant).collect() };
+        let org_id = OrgId::parse("acme").unwrap();
+        Caller::new(org_id.clone(), UserRef { org_id, user_id: UserId::new() }, role)
     }
 
     #[test]
@@ -177,18 +168,5 @@ mod tests {
         let weather = Attributes::from([("Tool:Name".to_owned(), "weather".to_owned())]);
         assert!(caller.has("Tool:InvokeTool", &weather));
         assert!(!caller.has("Tool:InvokeTool", &Attributes::new()));
-    }
-
-    #[test]
-    fn a_token_of_another_key_says_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let tokens = Tokens::open(&folder.path().join("a.key"), 60).unwrap();
-        let others = Tokens::open(&folder.path().join("b.key"), 60).unwrap();
-        let expired = Tokens::open(&folder.path().join("a.key"), -60).unwrap();
-        let (org, user) = (OrgId::parse("acme").unwrap(), UserId::new());
-        assert_eq!(tokens.verify(&tokens.sign(&org, user).unwrap().0).unwrap().sub, user);
-        assert!(others.verify(&tokens.sign(&org, user).unwrap().0).is_none());
-        assert!(tokens.verify(&expired.sign(&org, user).unwrap().0).is_none());
-        assert!(tokens.verify("garbage").is_none());
     }
 }

@@ -1,14 +1,19 @@
 //! The configuration: one struct, read once. `config.default.toml` is its manual, and this file the only reader of the
 //! environment.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use runtime::network::{NetworkLimits, NetworkSettings};
 use sdk::dependencies::Settings;
-use sdk::dependencies::settings::{IndexUrl, Limits, Network};
+use sdk::dependencies::settings::{self, IndexUrl, Limits};
 use serde::Deserialize;
+
+use crate::model::OrgId;
+use crate::vault::SecretString;
 
 /// Every setting with its default and a comment.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -25,10 +30,15 @@ pub struct Config {
     pub store: Store,
     pub http: Http,
     pub git: Git,
+    pub tool: Tool,
+    pub browse: Browse,
     pub build: Build,
     pub packages: Packages,
     pub invoke: Invoke,
+    pub search: Search,
+    pub network: Network,
     pub auth: Auth,
+    pub access: Access,
 }
 
 macro_rules! table {
@@ -51,11 +61,56 @@ table! {
 }
 table! {
     /// `[git]`
-    Git { max_pack_mib: u64, command_timeout_s: u64 }
+    Git {
+        max_pack_mib: u64,
+        command_timeout_s: u64,
+        stall_timeout_s: u64,
+        concurrent: usize,
+        concurrent_per_organization: usize,
+        memory_mib: u64,
+        max_commands: usize,
+        max_refs: usize,
+        max_fetch_request_kib: u64,
+        maintenance_packs: usize,
+        maintenance_timeout_s: u64,
+        prune_after_h: u64,
+        prune_every_h: u64,
+    }
+}
+table! {
+    /// `[tool]`
+    Tool {
+        max_description_kib: usize,
+        max_tag_length: usize,
+        max_variables: usize,
+        max_variable_kib: usize,
+        max_active_versions: usize,
+    }
+}
+table! {
+    /// `[browse]`
+    Browse {
+        concurrent: usize,
+        concurrent_streams: usize,
+        wall_clock_s: u64,
+        max_commits: usize,
+        max_entries: usize,
+        max_changed_files: usize,
+        max_compared_kib: u64,
+        max_message_kib: usize,
+        max_recorded_commits: usize,
+    }
 }
 table! {
     /// `[build]`
-    Build { max_files: u64, max_project_mib: u64, wall_clock_s: u64, memory_mib: usize, concurrent: usize }
+    Build {
+        max_files: u64,
+        max_project_mib: u64,
+        wall_clock_s: u64,
+        memory_mib: usize,
+        concurrent: usize,
+        waiting: usize,
+    }
 }
 table! {
     /// `[packages]`
@@ -86,8 +141,97 @@ table! {
     }
 }
 table! {
+    /// `[search]`
+    Search { indexed_kib: usize }
+}
+table! {
+    /// `[network]`
+    Network {
+        ca_files: Vec<PathBuf>,
+        allow_networks: Vec<String>,
+        hosts: BTreeMap<String, IpAddr>,
+        connect_timeout_s: u64,
+        idle_timeout_s: u64,
+        idle_per_host: usize,
+        idle_total: usize,
+        max_connections: u64,
+        max_requests: u64,
+        max_sent_mib: u64,
+        max_received_mib: u64,
+    }
+}
+
+impl Network {
+    /// The same in the words of the runtime.
+    pub fn settings(&self) -> Result<NetworkSettings> {
+        let network = |text: &String| {
+            text.parse()
+                .with_context(|| format!("[network] allow_networks: `{text}` is no network such as 10.1.0.0/16"))
+        };
+        Ok(NetworkSettings {
+            ca_files: self.ca_files.clone(),
+            allow_networks: self.allow_networks.iter().map(network).collect::<Result<_>>()?,
+            hosts: self.hosts.iter().map(|(name, address)| (name.to_ascii_lowercase(), *address)).collect(),
+            connect_timeout: Duration::from_secs(self.connect_timeout_s),
+            idle_timeout: Duration::from_secs(self.idle_timeout_s),
+            idle_per_host: self.idle_per_host,
+            idle_total: self.idle_total,
+            limits: NetworkLimits {
+                connections: self.max_connections,
+                requests: self.max_requests,
+                sent_bytes: self.max_sent_mib << 20,
+                received_bytes: self.max_received_mib << 20,
+            },
+        })
+    }
+}
+
+table! {
     /// `[auth]`
-    Auth { token_lifetime_s: i64 }
+    Auth {
+        token_lifetime_s: i64,
+        clock_leeway_s: u64,
+        keys: Vec<TokenKey>,
+        issuers: Vec<Issuer>,
+        jwks_refetch_interval_s: u64,
+        jwks_max_age_s: u64,
+        jwks_timeout_s: u64,
+        jwks_max_kib: usize,
+    }
+}
+table! {
+    /// `[[auth.keys]]`
+    TokenKey { id: String, algorithm: TokenAlgorithm, file: Option<PathBuf>, value: Option<SecretString> }
+}
+table! {
+    /// `[[auth.issuers]]`
+    Issuer {
+        issuer: String,
+        audience: String,
+        organizations: Vec<OrgId>,
+        user_claim: String,
+        jwks_file: Option<PathBuf>,
+        jwks_url: Option<String>,
+    }
+}
+table! {
+    /// `[access]`
+    Access {
+        max_users: usize,
+        max_roles: usize,
+        max_grants: usize,
+        max_conditions: usize,
+        max_condition_values: usize,
+    }
+}
+
+/// The algorithm of a key of `[[auth.keys]]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum TokenAlgorithm {
+    /// HMAC with SHA-256: who verifies can sign.
+    HS256,
+    /// Ed25519: who verifies needs the public key alone.
+    EdDSA,
 }
 
 impl Packages {
@@ -98,9 +242,9 @@ impl Packages {
             extra_index_urls: self.extra_index_urls.clone(),
             find_links: self.find_links.clone(),
             network: match (self.offline, self.private_addresses) {
-                (true, _) => Network::Off,
-                (false, true) => Network::Anywhere,
-                (false, false) => Network::PublicOnly,
+                (true, _) => settings::Network::Off,
+                (false, true) => settings::Network::Anywhere,
+                (false, false) => settings::Network::PublicOnly,
             },
             limits: Limits {
                 resolve_time: Duration::from_secs(self.resolve_s),
@@ -124,7 +268,9 @@ impl Config {
             let own: toml::Table = toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
             merge(&mut settings, own);
         }
-        let mut config: Self = settings.try_into().context("the configuration is not valid")?;
+        // The error begins with where in the file it is.
+        let settings = serde_path_to_error::deserialize(toml::Value::Table(settings));
+        let mut config: Self = settings.context("the configuration is not valid")?;
         if let Some(cache) = std::env::var_os("TOOLPLANE_CACHE") {
             config.cache = cache.into();
         }
@@ -205,6 +351,15 @@ mod tests {
         fs_err::write(&file, "[invoke]\nwall_clock_s = 5\n").unwrap();
         let config = Config::load(Some(&file)).unwrap();
         assert_eq!((config.invoke.wall_clock_s, config.invoke.memory_mib), (5, 256));
+    }
+
+    #[test]
+    fn an_error_says_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        fs_err::write(&file, "[[auth.keys]]\nid = \"a\"\nalgorithm = \"none\"\nvalue = \"hunter2\"\n").unwrap();
+        let error = format!("{:#}", Config::load(Some(&file)).unwrap_err());
+        assert!(error.contains("auth.keys[0].algorithm") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

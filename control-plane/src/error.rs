@@ -18,6 +18,12 @@ pub enum Error {
         /// The permission's name.
         permission: &'static str,
     },
+    /// The caller would give away rights that it does not have.
+    #[error("{what} would have more rights than you have: nobody can give away what they lack")]
+    Escalation {
+        /// What would have them.
+        what: String,
+    },
     /// There is no such thing, or it is another organization's.
     #[error("{0}")]
     NotFound(String),
@@ -42,7 +48,7 @@ pub enum Error {
 }
 
 /// One entry of a 422's `detail`.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct InvalidField {
     /// Where: `["body", "inputs", "0"]`.
     pub loc: Vec<String>,

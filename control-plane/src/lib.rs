@@ -38,11 +38,14 @@ use tokio::net::TcpListener;
 
 use app::App;
 
-/// Serves until `shutdown` completes, then lets requests in flight finish within the configured time.
+/// Serves until `shutdown` completes, then lets requests in flight finish within the configured time, and ends the
+/// maintenance of repositories.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    api::serve(app, listener, shutdown).await
+    let served = api::serve(Arc::clone(&app), listener, shutdown).await;
+    app.repositories.stop_maintenance().await;
+    served
 }

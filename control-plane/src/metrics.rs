@@ -47,6 +47,8 @@ metrics! {
     invocation_duration: HistogramVec = "toolplane_invocation_duration_seconds", "From the start of an instance to its result", ["outcome"];
     invocations_running: IntGauge = "toolplane_invocations_running", "Invocations that run now", [];
     publishes: IntCounterVec = "toolplane_publishes_total", "Publishes, by what came of them", ["outcome"];
+    git_pushes: IntCounterVec = "toolplane_git_pushes_total", "Pushes that changed a branch or a tag", [];
+    git_maintenance: IntCounterVec = "toolplane_git_maintenance_total", "Maintenance of repositories, by what came of it", ["outcome"];
     publish_duration: HistogramVec = "toolplane_publish_duration_seconds", "From a publish request to its answer", ["outcome"];
 }
 

@@ -106,7 +106,7 @@ fn prepare(shared: &Shared, sha256: &str, read: impl FnOnce() -> std::io::Result
         site::restore(&artifact, &base, &shared.options.cache)?;
     }
     fs_err::create_dir_all(&tools).map_err(fault)?;
-    let work = tempfile::Builder::new().prefix("tool-").tempdir_in(&tools).map_err(fault)?;
+    let work = shared.work.folder().map_err(fault)?;
     let machine_code = shared
         .engine
         .precompile_component(&artifact.bytes)

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sdk::sandbox::{self, Host, Ticker};
+use sdk::work::Work;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
@@ -11,6 +12,7 @@ use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::component::Tool;
 use crate::error::Error;
+use crate::network::{Gateway, NetworkSettings};
 
 /// Settings of a [`Runtime`].
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub struct Options {
     pub max_concurrent: u32,
     /// The most linear memory that any invocation may be given.
     pub max_memory_bytes: usize,
+    /// What tools may connect to, and how.
+    pub network: NetworkSettings,
 }
 
 impl Options {
@@ -28,7 +32,7 @@ impl Options {
     pub fn new(cache: impl Into<PathBuf>) -> Self {
         // A live instance costs half a megabyte and a reservation of addresses, so the number is bounded by what the
         // processors can usefully interleave rather than by memory.
-        Self { cache: cache.into(), max_concurrent: 64, max_memory_bytes: 1 << 30 }
+        Self { cache: cache.into(), max_concurrent: 64, max_memory_bytes: 1 << 30, network: NetworkSettings::default() }
     }
 }
 
@@ -42,6 +46,9 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Host>,
     pub(crate) slots: Semaphore,
+    /// Where tools are unpacked and compiled before they have their place in the cache.
+    pub(crate) work: Work,
+    pub(crate) gateway: Arc<Gateway>,
     pub(crate) options: Options,
 }
 
@@ -55,7 +62,13 @@ impl Runtime {
         Ticker::start(&engine).map_err(|source| Error::internal("start the clock", source))?;
         let linker = sandbox::linker(&engine).map_err(fault)?;
         let slots = Semaphore::new(options.max_concurrent as usize);
-        Ok(Self { shared: Arc::new(Shared { engine, linker, slots, options }) })
+        let work = Work::open(&options.cache).map_err(|source| Error::internal("open the cache", source))?;
+        let gateway = Arc::new(Gateway::new(options.network.clone()));
+        if !options.network.ca_files.is_empty() {
+            // A file that cannot be read is the operator's to mend now, and not a tool's to stumble over later.
+            gateway.connector()?;
+        }
+        Ok(Self { shared: Arc::new(Shared { engine, linker, slots, work, gateway, options }) })
     }
 
     /// Loads a built tool by the SHA-256 of its bytes, which are read only where the cache does not have it: then it is

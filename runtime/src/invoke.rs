@@ -1,14 +1,17 @@
 //! One invocation: a fresh instance in a fresh store, dropped when it has answered.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use sdk::egress::Egress;
 use sdk::sandbox::{self, Host, Logs};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::component::Tool;
 use crate::error::Error;
+use crate::network::Session;
 use crate::outcome::{Failure, Outcome, Report};
 
 /// The most that one invocation may use.
@@ -31,6 +34,9 @@ pub struct Call<'a> {
     pub sensitive_user_variables: BTreeMap<String, Hidden>,
     /// The id under which the invocation is recorded.
     pub invocation_id: String,
+    /// Whose invocation it is: connections to servers are shared among those of one tenant only.
+    #[serde(skip)]
+    pub tenant: Arc<str>,
 }
 
 /// A text that `Debug` does not show.
@@ -63,6 +69,7 @@ impl<'a> Call<'a> {
             user_variables: BTreeMap::new(),
             sensitive_user_variables: BTreeMap::new(),
             invocation_id: String::new(),
+            tenant: Arc::from(""),
         }
     }
 }
@@ -78,8 +85,11 @@ impl Tool {
         let deadline = started + limits.wall_clock;
         let logs = Logs::new(limits.log_bytes);
         let fault = |source: wasmtime::Error| Error::internal("start an instance", anyhow::Error::from(source));
-        let host = Host::new(&self.inner.mounts, &logs, &limits).map_err(fault)?;
-        let request = request(call, limits.wall_clock)?;
+        let egress = &self.inner.label.egress;
+        let network = Arc::new(Session::new(&self.shared.gateway, &call.tenant, egress.clone()));
+        let guests_network = Arc::clone(&network);
+        let host = Host::new(&self.inner.mounts, guests_network, &logs, &limits).map_err(fault)?;
+        let request = request(call, egress, limits.wall_clock)?;
 
         let mut store = sandbox::store(&self.shared.engine, host, deadline, &limits);
         let answered = tokio::time::timeout_at(deadline.into(), async {
@@ -102,7 +112,8 @@ impl Tool {
             Some(Ok(Err(failure))) => Outcome::Failed(Failure::raised(failure, memory.refused, &limits)),
             Some(Err(error)) => Outcome::Failed(Failure::crashed(&error, memory.refused, &limits)),
         };
-        Ok(Report { outcome, logs: logs.take(), duration, peak_memory_bytes: memory.peak_bytes })
+        let network = network.used();
+        Ok(Report { outcome, logs: logs.take(), duration, peak_memory_bytes: memory.peak_bytes, network })
     }
 
     fn narrowed(&self, limits: &Limits) -> Limits {
@@ -121,12 +132,15 @@ struct Request<'a> {
     call: &'a Call<'a>,
     /// Seconds since 1970.
     deadline: f64,
+    /// For messages: the host decides.
+    egress: &'a Egress,
 }
 
-fn request(call: &Call, wall_clock: Duration) -> Result<String, Error> {
+fn request(call: &Call, egress: &Egress, wall_clock: Duration) -> Result<String, Error> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline = (now + wall_clock).as_secs_f64();
-    serde_json::to_string(&Request { call, deadline }).map_err(|source| Error::internal("write a request", source))
+    serde_json::to_string(&Request { call, deadline, egress })
+        .map_err(|source| Error::internal("write a request", source))
 }
 
 fn exposed<S: serde::Serializer>(variables: &BTreeMap<String, Hidden>, serializer: S) -> Result<S::Ok, S::Error> {

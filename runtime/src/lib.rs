@@ -1,7 +1,7 @@
 //! A component becomes an outcome: each invocation in a fresh instance and a fresh store, under limits.
 //!
 //! The modules in reading order: [`engine`] (one per process), [`component`] (a tool as machine code, ready to be
-//! instantiated), [`invoke`] (one invocation), [`outcome`] (what came of it), [`input`] (parameters against the
+//! instantiated), [`invoke`] (one invocation), [`network`] (what stands behind a tool's sockets), [`outcome`] (what came of it), [`input`] (parameters against the
 //! tool's schema), [`builds`] (projects to built tools, equal inputs built once), [`error`].
 //!
 //! ```no_run
@@ -25,6 +25,7 @@ pub mod engine;
 pub mod error;
 pub mod input;
 pub mod invoke;
+pub mod network;
 pub mod outcome;
 
 pub use error::Error;

@@ -7,6 +7,7 @@ use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
 
 use crate::invoke::Limits;
+use crate::network::NetworkUse;
 
 /// What came of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +40,11 @@ pub const OUT_OF_MEMORY: &str = "ToolOutOfMemory";
 pub const OUTPUT_TOO_LARGE: &str = "ToolOutputTooLarge";
 /// The tool ended its own interpreter.
 pub const CRASHED: &str = "ToolCrashed";
+/// The tool asked for a connection that its project does not name.
+pub const EGRESS_DENIED: &str = "EgressDenied";
 
 /// The names that are no exception of the tool's own.
-pub const STOPPED: [&str; 4] = [TIMEOUT, OUT_OF_MEMORY, OUTPUT_TOO_LARGE, CRASHED];
+pub const STOPPED: [&str; 5] = [TIMEOUT, OUT_OF_MEMORY, OUTPUT_TOO_LARGE, CRASHED, EGRESS_DENIED];
 
 /// An outcome with what it took.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +57,8 @@ pub struct Report {
     pub duration: Duration,
     /// The most linear memory that the instance had.
     pub peak_memory_bytes: usize,
+    /// What it used of the network.
+    pub network: NetworkUse,
 }
 
 impl Failure {

@@ -13,6 +13,7 @@ use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Parser, Payload};
 
 use crate::dependencies::{Package, Packages};
+use crate::egress::Egress;
 use crate::error::{Error, Problem};
 use crate::project::Manifest;
 
@@ -64,6 +65,9 @@ pub struct Label {
     pub timeout_ms: Option<u64>,
     /// The author's own limit of memory.
     pub memory_bytes: Option<u64>,
+    /// What the tool may connect to.
+    #[serde(default)]
+    pub egress: Egress,
 }
 
 impl Label {
@@ -77,6 +81,7 @@ impl Label {
             secrets: manifest.secrets.clone(),
             timeout_ms: manifest.timeout.map(|limit| limit.as_millis() as u64),
             memory_bytes: manifest.memory_bytes,
+            egress: manifest.egress.clone(),
         }
     }
 

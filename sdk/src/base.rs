@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::snapshot::Loader;
+use crate::work::Work;
 use crate::{precompile, reset, snapshot};
 
 /// The version that `Cargo.toml` pins: another one may bring another CPython.
@@ -64,6 +65,11 @@ impl Base {
         folder.is_dir().then(|| Self { key: key.to_owned(), folder })
     }
 
+    /// The cache that it is in.
+    pub(crate) fn cache(&self) -> &Path {
+        self.folder.parent().unwrap_or(&self.folder)
+    }
+
     /// The component, as bytes.
     pub fn component(&self) -> Result<Vec<u8>, Error> {
         fs_err::read(self.folder.join("base.wasm")).map_err(|source| Error::internal("read the base", source))
@@ -112,7 +118,8 @@ fn is_source(path: &Path) -> bool {
 fn make(cache: &Path, target: &Path) -> Result<(), Error> {
     let progress = Progress::start("Making the Python base", 4);
     let fault = |source| Error::internal("write the base", source);
-    let work = tempfile::Builder::new().prefix("base-").tempdir_in(cache).map_err(fault)?;
+    let all_work = Work::open(cache).map_err(fault)?;
+    let work = all_work.folder().map_err(fault)?;
     let [wit, application, product] = ["wit", "application", "product"].map(|name| work.path().join(name));
     let python = product.join("python");
     for folder in [&wit, &application, &python] {

@@ -5,8 +5,10 @@
 //! 2. [`snapshot`]: the base is instantiated in a sandbox, imports the tool's entry point and describes it; its memory
 //!    is measured and written as a component of its own. This happens at each publish.
 //!
-//! The modules in reading order: [`project`] (what an author wrote), [`base`], [`dependencies`] (its packages), [`snapshot`], [`artifact`] (what comes
-//! out), [`sandbox`] (the limits that both snapshots and the runtime's invocations run under), [`scaffold`], [`error`].
+//! The modules in reading order: [`project`] (what an author wrote), [`egress`] (what it may connect to), [`base`],
+//! [`dependencies`] (its packages), [`snapshot`], [`artifact`] (what comes out), [`sandbox`] (the limits that both
+//! snapshots and the runtime's invocations run under), [`work`] (folders for what is not finished), [`scaffold`],
+//! [`error`].
 //!
 //! No code of a project ever runs outside the sandbox.
 //!
@@ -29,6 +31,7 @@
 pub mod artifact;
 pub mod base;
 pub mod dependencies;
+pub mod egress;
 pub mod error;
 mod precompile;
 pub mod progress;
@@ -37,5 +40,6 @@ mod reset;
 pub mod sandbox;
 pub mod scaffold;
 pub mod snapshot;
+pub mod work;
 
 pub use error::{Error, Problem};

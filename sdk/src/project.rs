@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::dependencies::requirement::Dependency;
+use crate::egress::{Egress, MOST_PATTERNS, Pattern};
 use crate::error::{Error, Problem};
 
 /// The file that makes a folder a project.
@@ -45,6 +46,8 @@ pub struct Manifest {
     pub timeout: Option<Duration>,
     /// The author's own limit for one invocation, in bytes.
     pub memory_bytes: Option<u64>,
+    /// What the tool may connect to.
+    pub egress: Egress,
 }
 
 impl Project {
@@ -135,14 +138,37 @@ impl Manifest {
                 report(Some(line_of(text.span().start)), message, "write it like \"256MiB\" or \"1GiB\"");
             }
         }
-        for (table, section) in [(&tool.egress, "egress"), (&tool.bound_secrets, "bound-secrets")] {
-            if let Some(table) = table {
-                report(
-                    Some(line_of(table.span().start)),
-                    format!("`[tool.toolplane.{section}]`: tools cannot reach the network yet"),
-                    "remove the table; what the tool needs can be passed as input or as a variable",
-                );
+        let mut egress = Egress::default();
+        for (texts, patterns, needs_port) in
+            [(&tool.egress.allow, &mut egress.allow, false), (&tool.egress.tcp, &mut egress.tcp, true)]
+        {
+            for text in texts {
+                let place = Some(line_of(text.span().start));
+                match Pattern::parse(text.get_ref()) {
+                    Ok(pattern) if needs_port && !pattern.has_port() => report(
+                        place,
+                        format!("`{}` under `tcp` has no port", text.get_ref()),
+                        "write it like \"smtp.example.com:587\"",
+                    ),
+                    Ok(pattern) => patterns.push(pattern),
+                    Err(reason) => report(
+                        place,
+                        format!("`{}` names no host: {reason}", text.get_ref()),
+                        "write it like \"api.example.com\", \"*.example.com\" or \"api.example.com:8443\"",
+                    ),
+                }
             }
+            if texts.len() > MOST_PATTERNS {
+                let place = texts.get(MOST_PATTERNS).map(|text| line_of(text.span().start));
+                report(place, format!("more than {MOST_PATTERNS} hosts"), "use `*.` for hosts of one domain");
+            }
+        }
+        if let Some(table) = &tool.bound_secrets {
+            report(
+                Some(line_of(table.span().start)),
+                "`[tool.toolplane.bound-secrets]`: secrets cannot be bound to hosts yet".to_owned(),
+                "remove the table, and name the secret under `secrets`",
+            );
         }
         if !problems.is_empty() {
             return Err(Error::Refused(problems));
@@ -158,6 +184,7 @@ impl Manifest {
             secrets: texts(tool.secrets),
             timeout,
             memory_bytes,
+            egress,
         })
     }
 }
@@ -192,8 +219,18 @@ struct ToolplaneTable {
     secrets: Vec<Spanned<String>>,
     timeout: Option<Spanned<String>>,
     memory: Option<Spanned<String>>,
-    egress: Option<Spanned<toml::Table>>,
+    #[serde(default)]
+    egress: EgressTable,
     bound_secrets: Option<Spanned<toml::Table>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EgressTable {
+    #[serde(default)]
+    allow: Vec<Spanned<String>>,
+    #[serde(default)]
+    tcp: Vec<Spanned<String>>,
 }
 
 fn is_entry_point(text: &str) -> bool {
@@ -291,6 +328,19 @@ line-length = 100
         assert!(problems[2].starts_with("pyproject.toml:4: entry point `weather`"));
         assert!(problems[3].starts_with("pyproject.toml:6: variable name `units`"));
         assert!(problems[4].starts_with("pyproject.toml:5: `soon` is no duration"));
+    }
+
+    #[test]
+    fn hosts_are_read_and_what_is_none_is_said_with_its_line() {
+        let text = "[project]\nname = \"a\"\n[tool.toolplane]\nentry-point = \"a:b\"\n[tool.toolplane.egress]\n";
+        let manifest = Manifest::parse(&format!("{text}allow = [\"api.test\"]\ntcp = [\"mail.test:587\"]\n")).unwrap();
+        assert!(manifest.egress.allows_http("api.test", 443));
+        assert!(manifest.egress.allows_tcp("mail.test", 587));
+        let problems = problems(&format!("{text}allow = [\"https://api.test\"]\ntcp = [\n\"mail.test\"]\n"));
+        assert!(
+            problems[0].starts_with("pyproject.toml:6: `https://api.test` names no host: it is a host and not a URL")
+        );
+        assert!(problems[1].starts_with("pyproject.toml:8: `mail.test` under `tcp` has no port"), "{problems:?}");
     }
 
     #[test]

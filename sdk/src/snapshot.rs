@@ -18,19 +18,22 @@ use crate::dependencies::{Packages, site};
 use crate::error::{Error, Problem};
 use crate::project::{MANIFEST, Project};
 use crate::reset;
-use crate::sandbox::{self, Access, Host, Limits, Logs, Mount, OutOfTime, Ticker, ToolPre};
+use crate::sandbox::{self, Access, Host, Limits, Logs, Mount, NoNetwork, OutOfTime, Ticker, ToolPre};
+use crate::work::Work;
 
 /// Builds tools. Opened once and kept: it holds the base as machine code.
 pub struct Snapshotter {
     base: Base,
     loader: Loader,
+    work: Work,
 }
 
 impl Snapshotter {
     /// Opens the base for building.
     pub fn new(base: Base) -> Result<Self, Error> {
         let loader = Loader::open(&base.instrumented())?;
-        Ok(Self { base, loader })
+        let work = Work::open(base.cache()).map_err(|source| Error::internal("make a folder", source))?;
+        Ok(Self { base, loader, work })
     }
 
     /// The base that tools are built on.
@@ -43,7 +46,7 @@ impl Snapshotter {
     /// It blocks for about a second, and must not be called on a thread of an async executor.
     pub fn build(&self, project: &Project, packages: &Packages, limits: &Limits) -> Result<Artifact, Error> {
         let files = artifact::pack(&project.folder)?;
-        let stage = tempfile::tempdir().map_err(|source| Error::internal("make a folder", source))?;
+        let stage = self.work.folder().map_err(|source| Error::internal("make a folder", source))?;
         artifact::unpack(&files, stage.path()).map_err(|source| Error::internal("stage the project", source))?;
         let mut mounts = vec![
             Mount { host: self.base.python(), guest: "/python", access: Access::Read },
@@ -137,7 +140,7 @@ impl Loader {
         deadline: Instant,
     ) -> Result<Loaded, Error> {
         let fault = |source: wasmtime::Error| Error::internal("start the base", anyhow::Error::from(source));
-        let host = Host::new(mounts, logs, limits).map_err(fault)?;
+        let host = Host::new(mounts, Arc::new(NoNetwork), logs, limits).map_err(fault)?;
         let mut store = sandbox::store(&self.engine, host, deadline, limits);
         let instance = self.pre.instance_pre().instantiate_async(&mut store).await.map_err(fault)?;
         let tool = sandbox::Tool::new(&mut store, &instance).map_err(fault)?;

@@ -6,9 +6,11 @@ use axum::Json;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use crate::error::Error;
+use crate::error::{Error, InvalidField};
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -20,16 +22,32 @@ impl<E: Into<Error>> From<E> for ApiError {
     }
 }
 
+/// The body of every error but 422.
+#[derive(Serialize, ToSchema)]
+pub struct Problem {
+    /// One sentence that says what is wrong and what to do.
+    #[schema(examples("tool 69240f3a5c1d2e3f4a000001 does not exist"))]
+    detail: String,
+}
+
+/// The body of a 422.
+#[derive(Serialize, ToSchema)]
+pub struct InvalidRequest {
+    /// What is not valid, an entry for each field.
+    detail: Vec<InvalidField>,
+}
+
 /// What handlers give.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let error = self.0;
-        let status = match &error {
+impl ApiError {
+    /// The status, and what an answer's body says.
+    pub fn described(&self) -> (StatusCode, Value) {
+        let error = &self.0;
+        let status = match error {
             Error::BadRequest(_) => StatusCode::BAD_REQUEST,
             Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Error::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Error::Forbidden { .. } | Error::Escalation { .. } => StatusCode::FORBIDDEN,
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Conflict(_) => StatusCode::CONFLICT,
             Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -37,13 +55,23 @@ impl IntoResponse for ApiError {
             Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let body = match &error {
-            Error::Invalid(fields) => json!({"detail": fields}),
-            error => json!({"detail": error.to_string()}),
+        if let Error::Internal(source) = error {
+            tracing::error!(error = format!("{source:#}"), "Could not carry out a request");
+        }
+        let body = match error {
+            Error::Invalid(fields) => json!(InvalidRequest { detail: fields.clone() }),
+            error => json!(Problem { detail: error.to_string() }),
         };
+        (status, body)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, body) = self.described();
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
-        match &error {
+        match &self.0 {
             // Git asks for a password only where it sees the word Basic.
             Error::Unauthenticated(_) => {
                 headers.insert(
@@ -57,7 +85,6 @@ impl IntoResponse for ApiError {
             Error::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
-            Error::Internal(source) => tracing::error!(error = format!("{source:#}"), "Could not carry out a request"),
             _ => {}
         }
         response
@@ -71,8 +98,8 @@ pub async fn no_route() -> ApiError {
 
 /// The answer for a method that a path does not have.
 pub async fn no_method() -> Response {
-    let detail = json!({"detail": "this path does not have that method: see the API's documentation"});
-    (StatusCode::METHOD_NOT_ALLOWED, Json(detail)).into_response()
+    let detail = "this path does not have that method: see the API's documentation".to_owned();
+    (StatusCode::METHOD_NOT_ALLOWED, Json(Problem { detail })).into_response()
 }
 
 /// The answer for a request that ran into a fault of our code.

@@ -42,13 +42,13 @@ impl FromRequestParts<Arc<App>> for Authenticated {
         let token = token(&parts.headers)?;
         // To a stranger no organization exists, so that nobody can ask which ones do.
         let refused = || Error::Unauthenticated("the token is not valid or has expired: sign in again".to_owned());
-        app.tokens.verify(&token.text).ok_or_else(refused)?;
+        let bearer = app.tokens.verify(&token.text).await.ok_or_else(refused)?;
         let Organization(org) = Organization::from_request_parts(parts, app).await?;
         let issuer = match parts.headers.get("x-org-id") {
             None => org.clone(),
             Some(value) => OrgId::parse(&String::from_utf8_lossy(value.as_bytes())).map_err(|_| refused())?,
         };
-        let caller = app.authenticate(&org, &issuer, &token.text)?;
+        let caller = app.authenticate(&bearer, &org, &issuer)?;
         let agrees = token.username.is_none_or(|name| name == format!("{issuer}_{}", caller.user_id));
         if !agrees {
             let message =
@@ -118,6 +118,26 @@ path_id!(
     VersionPath, String, "version", |text| Ok(text.to_owned())
 );
 path_id!(
+    /// The constraint in the path, as it stands.
+    VersionsPath, String, "versions", |text| Ok(text.to_owned())
+);
+path_id!(
+    /// The user in the path.
+    UserPath, crate::model::UserId, "user_id", crate::model::UserId::parse
+);
+path_id!(
+    /// The role in the path.
+    RolePath, crate::model::RoleName, "role_name", crate::model::RoleName::parse
+);
+path_id!(
+    /// The API key in the path.
+    ApiKeyPath, crate::model::ApiKeyId, "api_key_id", crate::model::ApiKeyId::parse
+);
+path_id!(
+    /// The branch in the path, as it stands.
+    BranchPath, String, "branch_name", |text| Ok(text.to_owned())
+);
+path_id!(
     /// The invocation in the path.
     InvocationPath, crate::model::InvocationId, "invocation_id", crate::model::InvocationId::parse
 );
@@ -139,6 +159,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
             Error::invalid(&["body"], "body", message)
         })?;
         let bytes = collected.to_bytes();
+        // Serde would take an array for an object, field by field.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Error::invalid(&["body"], "model_type", "the body must be an object").into());
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let parsed = serde_path_to_error::deserialize(&mut deserializer);
         let parsed = parsed.map_err(|error| {

@@ -3,68 +3,137 @@
 use std::io;
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::TryStreamExt;
-use serde::Deserialize;
-use tokio_util::io::{ReaderStream, StreamReader};
+use tokio_util::io::StreamReader;
 
 use crate::api::error::ApiError;
 use crate::api::extract::Authenticated;
+use crate::api::parameters::Binary;
 use crate::app::App;
+use crate::auth::permission;
 use crate::error::Error;
 use crate::git::{Answer, Service};
 
-/// The size of a chunk of the answer, that of a pipe on Linux.
-const CHUNK_BYTES: usize = 64 << 10;
+/// The longest error that is shown to a user of Git; ours are a sentence.
+const MAX_ERROR_BYTES: usize = 64 << 10;
 
-/// The part of the path that belongs to Git.
-#[derive(Debug, Deserialize)]
-pub struct GitPath {
-    git_path: String,
-}
-
-/// `GET info/refs?service=…`: what the repository has and can do.
+/// What the repository has and can do, for Git's clients: `GET info/refs?service=…`.
+#[utoipa::path(
+    get,
+    path = "/v1/{organization}/tool/git/{*git_path}",
+    operation_id = "advertise_refs",
+    tag = "repository",
+    params(
+        ("git_path" = String, Path, pattern = "^info/refs$", example = "info/refs"),
+        ("service" = String, Query, pattern = "^git-(upload|receive)-pack$", example = "git-upload-pack"),
+        ("git-protocol" = Option<String>, Header, description = "The protocol's version, such as `version=2`."),
+    ),
+    responses(
+        (status = 200, description = "The advertisement, as Git's smart HTTP protocol has it.", content(
+            (inline(Binary) = "application/x-git-upload-pack-advertisement"),
+            (inline(Binary) = "application/x-git-receive-pack-advertisement"),
+        )),
+        (status = 404, description = "Git's smart HTTP protocol has no such path, or no such service."),
+    ),
+    extensions(("x-permission" = json!(permission::ACCESS_REPO))),
+)]
 pub async fn get(
     State(app): State<Arc<App>>,
     caller: Authenticated,
-    Path(path): Path<GitPath>,
-    RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let repository = app.git_repository(&caller.0)?;
-    if path.git_path != "info/refs" {
-        return Err(unknown(&path).into());
+    app.git_repository(&caller.0)?;
+    if git_path(&uri) != "info/refs" {
+        return Err(unknown(&uri).into());
     }
-    let query = query.unwrap_or_default();
-    let service = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("service="))
-        .and_then(Service::parse)
-        .ok_or_else(no_service)?;
-    let answer = repository.advertise(service, protocol(&headers)).await?;
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let service = pairs.filter_map(|pair| pair.strip_prefix("service=")).next();
+    let service = service.and_then(Service::parse).ok_or_else(no_service)?;
+    let answer = app.advertise(&caller.0, service, protocol(&headers)).await?;
     Ok(streamed(answer, format!("application/x-{}-advertisement", service.name())))
 }
 
-/// `POST git-upload-pack` and `POST git-receive-pack`: a fetch and a push.
+/// A fetch and a push, for Git's clients: `POST git-upload-pack` and `POST git-receive-pack`.
+///
+/// The body may be compressed with gzip and is never held whole in memory. A push that breaks a rule of the server is
+/// refused for each ref, within Git's protocol.
+#[utoipa::path(
+    post,
+    path = "/v1/{organization}/tool/git/{*git_path}",
+    operation_id = "exchange_packs",
+    tag = "repository",
+    params(
+        ("git_path" = String, Path, pattern = "^git-(upload|receive)-pack$", example = "git-upload-pack"),
+        ("git-protocol" = Option<String>, Header, description = "The protocol's version, such as `version=2`."),
+    ),
+    request_body(description = "A request of Git's smart HTTP protocol.", content(
+        (inline(Binary) = "application/x-git-upload-pack-request"),
+        (inline(Binary) = "application/x-git-receive-pack-request"),
+    )),
+    responses(
+        (status = 200, description = "The result, as Git's smart HTTP protocol has it.", content(
+            (inline(Binary) = "application/x-git-upload-pack-result"),
+            (inline(Binary) = "application/x-git-receive-pack-result"),
+        )),
+        (status = 400, description = "The content type is not that of the service."),
+    ),
+    extensions(("x-permission" = json!(permission::ACCESS_REPO))),
+)]
 pub async fn post(
     State(app): State<Arc<App>>,
     caller: Authenticated,
-    Path(path): Path<GitPath>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let repository = app.git_repository(&caller.0)?;
-    let service = Service::parse(&path.git_path).ok_or_else(|| unknown(&path))?;
+    app.git_repository(&caller.0)?;
+    let service = Service::parse(git_path(&uri)).ok_or_else(|| unknown(&uri))?;
     let expected = format!("application/x-{}-request", service.name());
     if headers.get(header::CONTENT_TYPE).is_none_or(|content_type| content_type.as_bytes() != expected.as_bytes()) {
         return Err(Error::BadRequest(format!("the content type must be {expected}")).into());
     }
     let body = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
-    let answer = repository.rpc(service, protocol(&headers), body).await?;
+    let protocol = protocol(&headers);
+    let answer = match service {
+        Service::UploadPack => app.fetch(&caller.0, protocol, body).await?,
+        Service::ReceivePack => app.push(&caller.0, protocol, body).await?,
+    };
     Ok(streamed(answer, format!("application/x-{}-result", service.name())))
+}
+
+/// Gives errors to Git as text, which it shows to its user as `remote: …`. Of JSON it shows nothing.
+pub async fn explain(request: Request, next: Next) -> Response {
+    let agent = request.headers().get(header::USER_AGENT);
+    let is_git = agent.is_some_and(|agent| agent.as_bytes().starts_with(b"git/"));
+    let response = next.run(request).await;
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    if !is_git || !is_error {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, MAX_ERROR_BYTES).await.unwrap_or_default();
+    let text = sentence(&body).unwrap_or_default();
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(text))
+}
+
+/// The `detail` of an error.
+fn sentence(body: &Bytes) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(format!("error: {}\n", body.get("detail")?.as_str()?))
+}
+
+/// The part of the path that belongs to Git, as it was sent: what is encoded means nothing to Git, and must not mean
+/// more to us.
+fn git_path(uri: &Uri) -> &str {
+    uri.path().split_once("/tool/git/").map_or("", |(_, path)| path)
 }
 
 fn protocol(headers: &HeaderMap) -> Option<&str> {
@@ -72,15 +141,27 @@ fn protocol(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn streamed(answer: Answer, content_type: String) -> Response {
-    let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache".to_owned())];
-    (headers, Body::from_stream(ReaderStream::with_capacity(answer, CHUNK_BYTES))).into_response()
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "no-cache, max-age=0, must-revalidate".to_owned()),
+        (header::PRAGMA, "no-cache".to_owned()),
+    ];
+    (headers, Body::from_stream(answer)).into_response()
 }
 
-fn unknown(path: &GitPath) -> Error {
-    Error::NotFound(format!("Git asks for no `{}`: the URL of the remote ends with /tool/git", path.git_path))
+fn unknown(uri: &Uri) -> Error {
+    let path = git_path(uri);
+    Error::NotFound(format!(
+        "Git's smart HTTP protocol has no `{path}`, and no file of the repository is served: the URL of the remote \
+         ends with /tool/git"
+    ))
 }
 
 /// Git before 1.6.6 asks without a service, for a repository of plain files.
 fn no_service() -> Error {
-    Error::BadRequest("the query must have service=git-upload-pack or service=git-receive-pack".to_owned())
+    Error::NotFound(
+        "only Git's smart HTTP protocol is spoken here: the query must have service=git-upload-pack or \
+         service=git-receive-pack"
+            .to_owned(),
+    )
 }

@@ -7,13 +7,17 @@ use axum::extract::State;
 use axum::response::AppendHeaders;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::error::Result;
 use super::extract::{Authenticated, Json, ToolPath, VersionPath};
+use super::parameters::VersionConstraint;
 use crate::app::App;
+use crate::auth::permission;
 use crate::domain::invoke as domain;
 use crate::error::Error;
-use crate::model::{Invocation, InvocationSource, InvocationStatus, Mode};
+use crate::model::{Invocation, InvocationSource, InvocationStatus, Mode, ToolId};
 use crate::vault::SecretString;
 
 /// The most inputs of one request.
@@ -22,55 +26,92 @@ const MAX_INPUTS: usize = 10;
 const MAX_VARIABLES: usize = 20;
 
 /// What is to be run.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InvokeVersion {
+    /// They run side by side.
+    #[schema(min_items = 1, max_items = 10)]
     inputs: Vec<Input>,
+    /// On whose behalf. Without it the calling user's, with no conversation.
     #[serde(default)]
     invocation_source: Option<InvocationSource>,
 }
 
-#[derive(Deserialize)]
+/// One input of a tool.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Input {
+pub(super) struct Input {
+    /// They have to conform to the version's `input_schema`.
+    #[schema(value_type = Object)]
     input_parameters: serde_json::Map<String, Value>,
     invocation_mode: Mode,
+    /// Variables of the conversation, at most 20.
     #[serde(default)]
+    #[schema(schema_with = user_variables)]
     nonsensitive_user_variables: BTreeMap<String, String>,
+    /// Variables of the conversation whose values are scrubbed from what the tool says, at most 20.
     #[serde(default)]
+    #[schema(schema_with = user_variables)]
     sensitive_user_variables: BTreeMap<String, SecretString>,
 }
 
+/// Variables of a conversation.
+fn user_variables() -> ObjectBuilder {
+    let name = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[a-z_][a-z0-9_]+$"));
+    ObjectBuilder::new()
+        .property_names(Some(name.build()))
+        .additional_properties(Some(Schema::from(ObjectBuilder::new().schema_type(Type::String))))
+        .max_properties(Some(MAX_VARIABLES))
+        .default(Some(json!({})))
+        .examples([json!({"user_name": "Ada"})])
+}
+
 /// What came of one input.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct InvocationResult {
     #[serde(flatten)]
     status: Status,
+    /// Wall clock from the call of the tool to its result.
+    #[schema(minimum = 0)]
     duration_ms: f64,
 }
 
 /// An invocation's status as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = InvocationStatus)]
 pub enum Status {
     /// The tool returned.
+    #[schema(title = "Succeeded")]
     Succeeded {
         /// Always true.
+        #[schema(schema_with = always_true)]
         succeeded: bool,
         /// What it returned.
         output: String,
     },
     /// The tool raised, or was stopped.
+    #[schema(title = "Failed")]
     Failed {
         /// Always false.
+        #[schema(schema_with = always_false)]
         succeeded: bool,
         /// The exception's message.
         exception_message: String,
-        /// The exception's type.
+        /// The exception's type. Where the tool was stopped it is `ToolTimeout`, `ToolOutOfMemory`,
+        /// `ToolOutputTooLarge`, `ToolCrashed` or `EgressDenied`.
         exception_type: String,
         /// The author's own frames.
         exception_stack_trace: Vec<String>,
     },
+}
+
+fn always_true() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true]))
+}
+
+fn always_false() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false]))
 }
 
 impl From<InvocationStatus> for Status {
@@ -84,31 +125,68 @@ impl From<InvocationStatus> for Status {
     }
 }
 
-impl From<Invocation> for InvocationResult {
-    fn from(invocation: Invocation) -> Self {
-        Self { status: invocation.invocation_status.into(), duration_ms: invocation.duration_ms }
+impl InvocationResult {
+    pub(super) fn new(status: InvocationStatus, duration_ms: f64) -> Self {
+        Self { status: status.into(), duration_ms }
     }
 }
 
-/// Runs a version.
+impl From<Invocation> for InvocationResult {
+    fn from(invocation: Invocation) -> Self {
+        Self::new(invocation.invocation_status, invocation.duration_ms)
+    }
+}
+
+/// What came of an invocation.
+#[derive(Serialize, ToSchema)]
+pub struct InvocationResults {
+    /// One for each input, in order.
+    pub(super) invocation_results: Vec<InvocationResult>,
+}
+
+/// Invoke a version.
+///
+/// Each input runs in a sandbox of its own. A tool that raises is still 200. What is answered is on record.
+#[utoipa::path(
+    post,
+    path = "/v1/{organization}/tool/{tool_id}/version/{version}/invoke",
+    operation_id = "invoke_version",
+    tag = "invocations",
+    params(
+        ("tool_id" = inline(ToolId), Path, description = "The tool."),
+        ("version" = inline(VersionConstraint), Path, description = "The highest version that matches is invoked."),
+    ),
+    request_body = InvokeVersion,
+    responses(
+        (status = 200, description = "The tool ran.", body = InvocationResults,
+            headers(("x-tool-version" = String, description = "The version that ran."))),
+        (status = 400, description = "An input does not conform to the version's `input_schema`; nothing ran."),
+        (status = 404, description = "The tool does not exist, or has no such version that is not deprecated."),
+    ),
+    extensions(("x-permission" = json!(permission::INVOKE_TOOL))),
+)]
 pub async fn invoke(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     ToolPath(id): ToolPath,
     VersionPath(version): VersionPath,
     Json(body): Json<InvokeVersion>,
-) -> Result<(AppendHeaders<[(&'static str, String); 1]>, axum::Json<Value>)> {
-    if body.inputs.is_empty() || body.inputs.len() > MAX_INPUTS {
-        let message = format!("there must be from 1 to {MAX_INPUTS} inputs");
-        return Err(Error::invalid(&["body", "inputs"], "too_long", message).into());
-    }
-    let inputs = body.inputs.into_iter().enumerate().map(|(index, input)| input.checked(index));
-    let inputs = inputs.collect::<Result<Vec<_>, Error>>()?;
+) -> Result<(AppendHeaders<[(&'static str, String); 1]>, axum::Json<InvocationResults>)> {
+    let inputs = checked_inputs(body.inputs)?;
     let request = domain::Invoke { version, inputs, source: body.invocation_source };
     let invoked = app.invoke(&caller, id, request).await?;
-    let results: Vec<_> = invoked.invocations.into_iter().map(InvocationResult::from).collect();
+    let invocation_results = invoked.invocations.into_iter().map(InvocationResult::from).collect();
     let header = AppendHeaders([("x-tool-version", invoked.version.to_string())]);
-    Ok((header, axum::Json(json!({"invocation_results": results}))))
+    Ok((header, axum::Json(InvocationResults { invocation_results })))
+}
+
+/// The inputs, where there are as many as there may be and each is as it has to be.
+pub(super) fn checked_inputs(inputs: Vec<Input>) -> Result<Vec<domain::Input>, Error> {
+    if inputs.is_empty() || inputs.len() > MAX_INPUTS {
+        let message = format!("there must be from 1 to {MAX_INPUTS} inputs");
+        return Err(Error::invalid(&["body", "inputs"], "too_long", message));
+    }
+    inputs.into_iter().enumerate().map(|(index, input)| input.checked(index)).collect()
 }
 
 impl Input {

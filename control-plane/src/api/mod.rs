@@ -1,15 +1,30 @@
 //! HTTP to domain calls and back: the only place that knows HTTP. The whole surface is [`router`].
 
+mod api_keys;
+mod branches;
+mod commits;
+mod directories;
 mod error;
 mod extract;
+mod files;
 mod git;
 mod invocations;
 mod invoke;
 mod middleware;
+mod numbered_page;
+mod openapi;
 mod ops;
 mod page;
+mod parameters;
+mod publish_events;
+mod ranges;
+mod repository_path;
+mod roles;
+mod scaffold;
 mod sign_in;
+mod tool_test;
 mod tools;
+mod users;
 mod versions;
 
 use std::future::Future;
@@ -21,39 +36,92 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::decompression::RequestDecompressionLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 
-/// Every route of the service.
-pub fn router(app: Arc<App>) -> Router {
+/// Every route of the service. Methods and paths stand beside the handlers, where the document has them from: what is
+/// not in the document is not served.
+fn routes() -> OpenApiRouter<Arc<App>> {
     // What Git's clients call. They compress what they send.
-    let git = Router::new()
-        .route("/tool/git/{*git_path}", get(git::get).post(git::post))
-        .layer(RequestDecompressionLayer::new());
+    let git = OpenApiRouter::new()
+        .routes(routes!(git::get, git::post))
+        .layer(RequestDecompressionLayer::new())
+        .layer(axum::middleware::from_fn(git::explain));
+
+    // What administrators of an organization call.
+    let access = OpenApiRouter::new()
+        .routes(routes!(users::create, users::list))
+        .routes(routes!(users::get, users::update, users::delete))
+        .routes(routes!(roles::create, roles::list))
+        .routes(routes!(roles::get, roles::replace, roles::delete))
+        .routes(routes!(api_keys::create, api_keys::list))
+        .routes(routes!(api_keys::delete));
+
+    // What shows the repository to those who are not Git.
+    let repository = OpenApiRouter::new()
+        .routes(routes!(scaffold::get))
+        .routes(routes!(branches::list))
+        .routes(routes!(branches::get))
+        .routes(routes!(commits::list))
+        .routes(routes!(directories::list))
+        .routes(routes!(files::read))
+        .routes(routes!(files::download));
 
     // What conversations, simulations and authors' programs call.
-    let organization = Router::new()
-        .route("/user/signin_with_api_key", post(sign_in::create))
-        .route("/tool/", post(tools::create).get(tools::list))
-        .route("/tool", post(tools::create).get(tools::list))
-        .route("/tool/{tool_id}/envvar", post(tools::change_variables))
-        .route("/tool/{tool_id}/version", post(versions::publish).get(versions::list))
-        .route("/tool/{tool_id}/version/{version}", delete(versions::deprecate))
-        .route("/tool/{tool_id}/version/{version}/invoke", post(invoke::invoke))
-        .route("/tool/invocation", get(invocations::list))
-        .route("/tool/invocation/search", get(invocations::search))
-        .route("/tool/invocation/{invocation_id}", get(invocations::get))
-        .merge(git);
+    let organization = OpenApiRouter::new()
+        .routes(routes!(sign_in::create))
+        .routes(routes!(tools::create, tools::list))
+        .routes(routes!(tool_test::run))
+        .routes(routes!(tools::change, tools::delete))
+        .routes(routes!(tools::change_variables))
+        .routes(routes!(versions::publish, versions::list))
+        .routes(routes!(versions::deprecate))
+        .routes(routes!(invoke::invoke))
+        .routes(routes!(invocations::list))
+        .routes(routes!(invocations::search))
+        .routes(routes!(invocations::get))
+        .merge(git)
+        .merge(repository)
+        .merge(access)
+        .merge(other_slashes());
 
     // What operators call.
-    let operations = Router::new()
-        .route("/metrics", get(ops::metrics))
-        .route("/healthz", get(ops::health))
-        .route("/readyz", get(ops::ready));
+    let operations = OpenApiRouter::new()
+        .routes(routes!(ops::metrics))
+        .routes(routes!(ops::health))
+        .routes(routes!(ops::ready))
+        .routes(routes!(openapi::get));
 
-    Router::new()
-        .nest("/v1/{organization}", organization)
-        .merge(operations)
+    OpenApiRouter::with_openapi(openapi::Contract::openapi()).merge(organization).merge(operations)
+}
+
+/// The same as some of the paths above, with the other opinion of the slash at the end. They are not in the document.
+fn other_slashes() -> OpenApiRouter<Arc<App>> {
+    let aliases = Router::new()
+        .route("/tool", post(tools::create).get(tools::list))
+        .route("/tool/{tool_id}/", post(tools::change).delete(tools::delete))
+        // The root has no name behind the slash, which a wildcard asks for.
+        .route("/tool/repo/directory", get(directories::list))
+        .route("/tool/repo/directory/", get(directories::list))
+        .route("/user", post(users::create).get(users::list))
+        .route("/role", post(roles::create).get(roles::list))
+        .route("/organization/api_key", post(api_keys::create).get(api_keys::list))
+        .route("/organization/api_key/{api_key_id}", delete(api_keys::delete));
+    Router::new().nest("/v1/{organization}", aliases).into()
+}
+
+/// The contract as a document, made from the routes.
+pub fn document() -> utoipa::openapi::OpenApi {
+    openapi::complete(routes().into_openapi())
+}
+
+/// The service.
+pub fn router(app: Arc<App>) -> Router {
+    Router::from(routes())
+        .merge(openapi::page())
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::no_method)
         .layer(CatchPanicLayer::custom(error::panicked))

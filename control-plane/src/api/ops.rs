@@ -9,17 +9,41 @@ use axum::response::IntoResponse;
 use super::error::Result;
 use crate::app::App;
 
-/// `GET /metrics`: Prometheus' text format.
+/// The metrics, in Prometheus' text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "get_metrics",
+    tag = "operations",
+    responses((status = 200, description = "The metrics.", body = String)),
+)]
 pub async fn metrics(State(app): State<Arc<App>>) -> Result<impl IntoResponse> {
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.text()?))
 }
 
-/// `GET /healthz`: the process answers.
+/// Whether the process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "get_health",
+    tag = "operations",
+    responses((status = 200, description = "It does.", body = String, example = json!("ok\n"))),
+)]
 pub async fn health() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: requests can be carried out.
+/// Whether requests can be carried out.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "get_readiness",
+    tag = "operations",
+    responses(
+        (status = 200, description = "They can.", body = String, example = json!("ready\n")),
+        (status = 503, description = "The service is starting, draining or unable to write."),
+    ),
+)]
 pub async fn ready(State(app): State<Arc<App>>) -> Result<&'static str> {
     app.store.check_writable()?;
     Ok("ready\n")

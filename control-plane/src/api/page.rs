@@ -1,5 +1,7 @@
 //! Query strings of lists: filters, sorting, paging.
 
+use std::cmp::Ordering;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
@@ -40,6 +42,29 @@ impl Query {
             .collect()
     }
 
+    /// The same, where no value may stand twice.
+    pub fn unique<T, E: std::fmt::Display>(
+        &self,
+        key: &str,
+        parse: impl Fn(&str) -> std::result::Result<T, E>,
+    ) -> Result<Vec<T>> {
+        self.check_unique(key)?;
+        self.parsed(key, parse)
+    }
+
+    /// Refuses a key that has the same value twice.
+    pub fn check_unique(&self, key: &str) -> Result<()> {
+        let values = self.many(key);
+        let mut seen = std::collections::HashSet::new();
+        match values.iter().position(|value| !seen.insert(*value)) {
+            None => Ok(()),
+            Some(index) => {
+                let message = format!("`{}` is there twice: leave one out", values[index]);
+                Err(Error::invalid(&["query", key, &index.to_string()], "value_error", message))
+            }
+        }
+    }
+
     /// A key that may stand once.
     pub fn one(&self, key: &str) -> Option<&str> {
         self.many(key).last().copied()
@@ -59,8 +84,9 @@ impl Query {
     pub fn page(&self, default_limit: usize, max_limit: usize) -> Result<Page> {
         let number = |key: &str| -> Result<Option<usize>> {
             let parse = |text: &str| {
-                let message = format!("{key} must be a whole number from 0");
-                text.parse().map_err(|_| Error::invalid(&["query", key], "int_parsing", message))
+                let message = || format!("{key} must be a whole number from 0 to {}", i64::MAX);
+                let number = text.parse::<i64>().ok().and_then(|number| usize::try_from(number).ok());
+                number.ok_or_else(|| Error::invalid(&["query", key], "int_parsing", message()))
             };
             self.one(key).map(parse).transpose()
         };
@@ -106,11 +132,20 @@ impl Page {
 
     /// The token of the next page.
     pub fn next_token(self, has_more: bool) -> Option<usize> {
-        has_more.then_some(self.skip + self.limit)
+        has_more.then(|| self.skip + self.limit)
     }
 
     /// Whether this is the first page.
     pub fn is_first(self) -> bool {
         self.skip == 0
     }
+}
+
+/// The order of two entries by the fields that are asked for, later ones breaking ties.
+pub fn compare<T, F: Copy>(a: &T, b: &T, sort: &[(F, Order)], by_field: impl Fn(&T, &T, F) -> Ordering) -> Ordering {
+    let by_fields = sort.iter().map(|(field, order)| {
+        let ordering = by_field(a, b, *field);
+        if *order == Order::NewestFirst { ordering.reverse() } else { ordering }
+    });
+    by_fields.fold(Ordering::Equal, Ordering::then)
 }

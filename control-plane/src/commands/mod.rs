@@ -2,6 +2,7 @@
 
 mod demo;
 mod init_org;
+mod openapi;
 mod serve;
 
 use anyhow::{Context, Result};
@@ -22,6 +23,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Make an organization with its first administrator and an API key.
     InitOrg(init_org::Arguments),
+    /// Print the contract as an OpenAPI document.
+    Openapi(openapi::Arguments),
     /// Do the main job once, for real, in a temporary folder.
     Demo(demo::Arguments),
 }
@@ -38,6 +41,7 @@ pub fn execute(arguments: Arguments) -> Result<()> {
         match arguments.command {
             Command::Serve(arguments) => serve::execute(arguments).await,
             Command::InitOrg(arguments) => init_org::execute(arguments).await,
+            Command::Openapi(arguments) => openapi::execute(arguments),
             Command::Demo(arguments) => demo::execute(arguments).await,
         }
     })

@@ -1,15 +1,22 @@
 //! Signing in, and who a token's bearer is.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::app::App;
-use crate::auth::{Attributes, Caller, permission};
+use crate::auth::tokens::Bearer;
+use crate::auth::{Attributes, Caller, grants, permission};
 use crate::error::{Error, Result};
 use crate::git::Repository;
-use crate::model::{ApiKey, ApiKeyId, OrgId, UserId};
+use crate::model::{ApiKeyId, OrgId, UserId, UserRef};
 use crate::vault::SecretString;
+
+/// When a refusal to sign in is answered, counted from the request. It takes a fraction of that to find out whether a
+/// key and a user are there and fit, which is what the time of the answer must not tell.
+const REFUSED_AFTER: Duration = Duration::from_millis(50);
 
 /// A fresh token.
 pub struct SignedIn {
@@ -21,41 +28,56 @@ pub struct SignedIn {
 
 impl App {
     /// Trades an API key for a token. Whatever is wrong, the answer is the same and takes the same time.
-    pub fn sign_in(&self, org: &OrgId, key_id: &str, key: &SecretString, user_id: &str) -> Result<SignedIn> {
-        let refused = || Error::Unauthenticated("the API key, its id or the user is not valid".to_owned());
+    pub async fn sign_in(&self, org: &OrgId, key_id: &str, key: &SecretString, user_id: &str) -> Result<SignedIn> {
+        let answer_at = tokio::time::Instant::now() + REFUSED_AFTER;
+        let Some(user) = self.user_of_key(org, key_id, key, user_id)? else {
+            tokio::time::sleep_until(answer_at).await;
+            return Err(Error::Unauthenticated("the API key, its id or the user is not valid".to_owned()));
+        };
+        let (token, expires_at) = self.tokens.sign(org, user)?;
+        Ok(SignedIn { id_token: token.into(), expires_at })
+    }
+
+    /// The user, if the key may sign it in: one of the organization's own, with no more rights than the key's role.
+    fn user_of_key(&self, org: &OrgId, key_id: &str, key: &SecretString, user_id: &str) -> Result<Option<UserId>> {
         let given = hex::encode(Sha256::digest(key.expose()));
         let api_key = ApiKeyId::parse(key_id).ok().map(|id| self.store.get_api_key(org, id)).transpose()?.flatten();
         let user = UserId::parse(user_id).ok().map(|id| self.store.get_user(org, id)).transpose()?.flatten();
 
-        // The comparison happens whether or not there is something to compare with.
-        let expected = api_key.as_ref().map_or("0".repeat(64), |key| key.key_sha256.clone());
-        let same = bool::from(given.as_bytes().ct_eq(expected.as_bytes()));
-        let (Some(api_key), Some(user)) = (api_key, user) else { return Err(refused()) };
-        let may_act_for = may_act_for(&api_key, &user.role_name);
-        if !same || api_key.expires_at <= Timestamp::now() || !may_act_for {
-            return Err(refused());
+        // The comparison happens whether or not there is something to compare with, and takes the same time anyhow.
+        let expected = api_key.as_ref().map_or_else(|| "0".repeat(given.len()), |api_key| api_key.key_sha256.clone());
+        let is_same = bool::from(given.as_bytes().ct_eq(expected.as_bytes()));
+        let (Some(api_key), Some(user)) = (api_key, user) else { return Ok(None) };
+        if !is_same || api_key.expires_at <= Timestamp::now() || user.home.is_some() {
+            return Ok(None);
         }
-        let (token, expires_at) = self.tokens.sign(org, user.id)?;
-        Ok(SignedIn { id_token: token.into(), expires_at })
+        let roles = (self.store.get_role(org, &api_key.role_name)?, self.store.get_role(org, &user.role_name)?);
+        let (Some(key_role), Some(user_role)) = roles else { return Ok(None) };
+        let may = grants::cover(&key_role.permission_grants, &user_role.permission_grants);
+        Ok(may.then_some(user.id))
     }
 
-    /// Who a token's bearer is. `issuer` is the organization that made the token, the request's own by default.
-    pub fn authenticate(&self, org: &OrgId, issuer: &OrgId, token: &str) -> Result<Caller> {
-        let refused = || Error::Unauthenticated("the token is not valid or has expired: sign in again".to_owned());
-        let claims = self.tokens.verify(token).ok_or_else(refused)?;
+    /// Who a token's bearer is in an organization. `home` is the organization that the token has to be of: the same
+    /// one, or for a guest another. The user has to be there still; its role is the one that it has here.
+    pub fn authenticate(&self, bearer: &Bearer, org: &OrgId, home: &OrgId) -> Result<Caller> {
+        let refused = || Error::Unauthenticated("the token is not valid here: sign in to this organization".to_owned());
+        let unknown = || Error::NotFound(format!("organization `{org}` does not exist"));
         if !self.store.organization_exists(org)? {
-            return Err(Error::NotFound(format!("organization `{org}` does not exist")));
+            return Err(unknown());
         }
-        if claims.org != *issuer {
+        if !bearer.organizations.contains(home) {
             return Err(refused());
         }
-        if issuer != org {
-            // A user of another organization has no role here, so nothing here exists for it.
-            return Err(Error::NotFound(format!("organization `{org}` does not exist")));
-        }
-        let user = self.store.get_user(org, claims.sub)?.ok_or_else(refused)?;
+        let own = self.store.get_user(home, bearer.user_id)?.filter(|user| user.home.is_none()).ok_or_else(refused)?;
+        let user = if home == org {
+            own
+        } else {
+            // To a user of another organization that was not let in, nothing here exists.
+            let guest = self.store.get_user(org, bearer.user_id)?;
+            guest.filter(|user| user.home.as_ref() == Some(home)).ok_or_else(unknown)?
+        };
         let role = self.store.get_role(org, &user.role_name)?.ok_or_else(refused)?;
-        Ok(Caller::new(org.clone(), user.id, role))
+        Ok(Caller::new(org.clone(), UserRef { org_id: home.clone(), user_id: user.id }, role))
     }
 
     /// The caller's organization's repository.
@@ -63,9 +85,4 @@ impl App {
         caller.require(permission::ACCESS_REPO, &Attributes::new())?;
         Ok(self.repositories.repository(&caller.org))
     }
-}
-
-/// Whether a key may sign in a user of a role: of its own, or any if it is an administrator's.
-fn may_act_for(api_key: &ApiKey, role_name: &str) -> bool {
-    api_key.role_name == role_name || api_key.role_name == super::organizations::ADMINISTRATOR
 }

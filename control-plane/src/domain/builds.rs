@@ -1,5 +1,6 @@
 //! A commit's project becomes a component. Equal inputs are built once.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
+use crate::domain::steps::{Step, Steps};
 use crate::error::{Error, Result};
 use crate::git::{CommitId, ExportLimits, Repository, TreeId};
 use crate::model::OrgId;
@@ -20,6 +22,10 @@ use crate::store::Build;
 
 /// The largest manifest, in bytes, the same that the local program reads.
 const MANIFEST_BYTES: u64 = 256 << 10;
+
+/// The steps that a known build saves.
+const BUILDING: [Step; 7] =
+    [Step::Queue, Step::Prepare, Step::Export, Step::Resolve, Step::Install, Step::Import, Step::Store];
 
 /// What a publish is made of: a folder of a commit.
 #[derive(Debug, Clone)]
@@ -44,18 +50,30 @@ impl App {
     }
 
     /// Builds a source, or finds what was built of the same inputs before. Answers the build's key, too.
-    pub(crate) async fn build(self: &Arc<Self>, org: &OrgId, source: &Source) -> Result<(String, Build)> {
-        let kept = self.kept_lock(org, source)?;
-        if let Some(lock) = &kept {
-            let key = build_key(source, lock);
-            if let Some(build) = self.store.get_build(org, &key)? {
-                return Ok((key, build));
-            }
+    pub(crate) async fn build(
+        self: &Arc<Self>,
+        org: &OrgId,
+        source: &Source,
+        steps: &Steps,
+    ) -> Result<(String, Build)> {
+        if let Some(found) = self.find_build(org, source)? {
+            steps.skip(&BUILDING);
+            return Ok(found);
         }
-        let _turn = self.builds.acquire().await.context("failed to wait for a build's turn")?;
-        let (app, org_id, source) = (Arc::clone(self), org.clone(), source.clone());
+        let turn = async {
+            let crowded = "as many builds as may wait are waiting: try again in a minute";
+            let place = self.build_places.try_acquire().map_err(|_| Error::Unavailable(crowded.to_owned()))?;
+            Ok((place, self.builds.acquire().await.context("failed to wait for a build's turn")?))
+        };
+        let _turn = steps.take(Step::Queue, turn).await?;
+        // Whoever had the turn before may have built the same.
+        if let Some(found) = self.find_build(org, source)? {
+            steps.skip(&BUILDING[1..]);
+            return Ok(found);
+        }
         let tree = source.tree.clone();
-        let built = tokio::task::spawn_blocking(move || app.build_blocking(&org_id, &source, kept));
+        let (app, org_id, source, steps) = (Arc::clone(self), org.clone(), source.clone(), steps.clone());
+        let built = tokio::task::spawn_blocking(move || app.build_blocking(&org_id, &source, &steps));
         let Built { key, lock, build } = built.await.context("failed to build the tool")??;
         // Kept first: with it alone the same tree installs the same packages at the next attempt.
         if lock.origin == Origin::Resolved && !lock.text.is_empty() {
@@ -65,8 +83,15 @@ impl App {
         Ok((key, build))
     }
 
+    /// What was built of the same inputs before, and its key. A source without a known lock has never been built.
+    fn find_build(&self, org: &OrgId, source: &Source) -> Result<Option<(String, Build)>> {
+        let Some(lock) = self.known_lock(org, source)? else { return Ok(None) };
+        let key = build_key(source, &lock);
+        Ok(self.store.get_build(org, &key)?.map(|build| (key, build)))
+    }
+
     /// What a tree's packages are locked to: its own lock, or the one that was made when it was first built.
-    fn kept_lock(&self, org: &OrgId, source: &Source) -> Result<Option<Lock>> {
+    fn known_lock(&self, org: &OrgId, source: &Source) -> Result<Option<Lock>> {
         if source.lock.is_some() {
             return Ok(source.lock.clone());
         }
@@ -74,27 +99,30 @@ impl App {
         Ok(kept.map(|text| Lock { text, origin: Origin::Resolved }))
     }
 
-    fn build_blocking(&self, org: &OrgId, source: &Source, kept: Option<Lock>) -> Result<Built> {
+    fn build_blocking(&self, org: &OrgId, source: &Source, steps: &Steps) -> Result<Built> {
         let settings = &self.config.build;
-        let stage = tempfile::tempdir().map_err(|error| Error::internal(error, "make a folder"))?;
+        let snapshotter = steps.take_blocking(Step::Prepare, || Ok(self.snapshotter()?))?;
+        let stage = tempfile::tempdir_in(stages(&self.config.data));
+        let stage = stage.map_err(|error| Error::internal(error, "make a folder"))?;
         let limits = ExportLimits { max_files: settings.max_files, max_bytes: settings.max_project_mib << 20 };
-        self.repositories.repository(org).export(&source.tree, stage.path(), limits)?;
+        let repository = self.repositories.repository(org);
+        steps.take_blocking(Step::Export, || repository.export(&source.tree, stage.path(), limits))?;
         let project = Project { folder: stage.path().to_owned(), manifest: source.manifest.clone() };
+        let (packages, cache) = (self.config.packages.settings(), &self.config.cache);
+        let lock = steps.take_blocking(Step::Resolve, || match self.known_lock(org, source)? {
+            Some(lock) => Ok(lock),
+            None => resolve::resolve(&project, &packages, cache).map_err(refused),
+        })?;
+        let install = || dependencies::install(&project, &lock, &packages, snapshotter.base(), cache).map_err(refused);
+        let installed = steps.take_blocking(Step::Install, install)?;
         let limits = Limits {
             wall_clock: Duration::from_secs(settings.wall_clock_s),
             memory_bytes: settings.memory_mib << 20,
             ..Limits::for_build()
         };
-        let snapshotter = self.snapshotter()?;
-        let (packages, cache) = (self.config.packages.settings(), &self.config.cache);
-        let lock = match kept {
-            Some(lock) => lock,
-            None => resolve::resolve(&project, &packages, cache).map_err(refused)?,
-        };
-        let installed =
-            dependencies::install(&project, &lock, &packages, snapshotter.base(), cache).map_err(refused)?;
-        let artifact = snapshotter.build(&project, &installed, &limits).map_err(refused)?;
-        let component_sha256 = self.store.blobs().put(&artifact.bytes)?;
+        let import = || snapshotter.build(&project, &installed, &limits).map_err(refused);
+        let artifact = steps.take_blocking(Step::Import, import)?;
+        let component_sha256 = steps.take_blocking(Step::Store, || self.store.blobs().put(&artifact.bytes))?;
         let description = serde_json::to_value(&artifact.label.description).context("failed to write a description")?;
         let build = Build { component_sha256, component_size_bytes: artifact.bytes.len() as u64, description };
         Ok(Built { key: build_key(source, &lock), lock, build })
@@ -115,6 +143,21 @@ fn build_key(source: &Source, lock: &Lock) -> String {
     hash.update(source.tree.as_str());
     hash.update(lock.sha256());
     hex::encode(hash.finalize())
+}
+
+/// Removes what builds of a killed process left. No build may run.
+pub(crate) fn clear_stages(data: &Path) -> std::io::Result<()> {
+    let stages = stages(data);
+    match fs_err::remove_dir_all(&stages) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => fs_err::create_dir_all(&stages),
+    }
+}
+
+/// Where builds put projects for as long as they take: in the data folder, which belongs to one process, so that the
+/// next one knows that what is there is nobody's.
+fn stages(data: &Path) -> PathBuf {
+    data.join("stages")
 }
 
 /// The input schema that a build describes.

@@ -4,8 +4,8 @@ use crate::app::App;
 use crate::auth::{Attributes, Caller, permission};
 use crate::domain::resolve::Constraint;
 use crate::error::{Error, Result};
-use crate::model::{Invocation, InvocationId, InvocationSource, InvocationStatus, ToolId};
-use crate::store::{Index, Order};
+use crate::model::{Invocation, InvocationId, SourceType, ToolId};
+use crate::store::{Class, InvocationPage, Listing, Order, Sort, SortField};
 
 /// Which invocations are wanted. What is empty does not restrict.
 #[derive(Debug, Default)]
@@ -19,115 +19,60 @@ pub struct InvocationFilter {
     /// Of one of these kinds.
     pub source_types: Vec<SourceType>,
     /// Succeeded, or not.
-    pub succeeded: Option<bool>,
+    pub succeeded: Vec<bool>,
 }
-
-/// The two kinds of invocations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SourceType {
-    /// `regular-conversation`
-    RegularConversation,
-    /// `simulation-conversation`
-    SimulationConversation,
-}
-
-/// The fields that a list can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the field of its name")]
-pub enum SortField {
-    CreatedAt,
-    VersionMajor,
-    VersionMinor,
-    VersionPatch,
-    ToolId,
-    SourceType,
-    Succeeded,
-}
-
-/// A field and a direction.
-pub type Sort = (SortField, Order);
 
 /// A part of a list.
 pub struct Slice {
-    /// How many come before it.
-    pub skip: usize,
+    /// 0, or the token of the page before it.
+    pub continuation_token: u64,
     /// How many it may hold.
     pub limit: usize,
 }
 
 impl App {
-    /// The invocations that pass a filter and that the caller may see, and whether there are more.
+    /// The invocations that pass a filter and that the caller may see, and the token of the next page. Without an
+    /// order, the newest come first. It blocks.
     pub fn list_invocations(
         &self,
         caller: &Caller,
         filter: &InvocationFilter,
         sort: &[Sort],
         slice: &Slice,
-    ) -> Result<(Vec<Invocation>, bool)> {
+    ) -> Result<(Vec<Invocation>, Option<u64>)> {
         let visible = visible(caller)?;
-        let order = match sort {
-            [] => Some(Order::NewestFirst),
-            // Ids sort by creation, so this order needs no sorting.
-            [(SortField::CreatedAt, order)] => Some(*order),
-            _ => None,
+        let newest_first = [(SortField::CreatedAt, Order::NewestFirst)];
+        let listing = Listing {
+            wants: &|class| visible.contains(&class.source_type) && filter.wants(class),
+            conversation_ids: &filter.conversation_ids,
+            simulation_run_ids: &filter.simulation_run_ids,
+            sort: if sort.is_empty() { &newest_first } else { sort },
+            after: slice.continuation_token.checked_sub(1),
+            limit: slice.limit,
         };
-        let ids = self.store.invocation_ids(&caller.org, &index(filter), order.unwrap_or(Order::OldestFirst), None);
-        let mut passed = ids.filter_map(|id| {
-            let invocation = id.and_then(|id| self.store.get_invocation(&caller.org, id)).transpose()?;
-            let passes = |invocation: &Invocation| visible.contains(&kind(invocation)) && filter.passes(invocation);
-            match invocation {
-                Ok(invocation) if !passes(&invocation) => None,
-                other => Some(other),
-            }
-        });
-        let mut page: Vec<Invocation> = if order.is_some() {
-            passed.by_ref().skip(slice.skip).take(slice.limit + 1).collect::<Result<_>>()?
-        } else {
-            let mut all: Vec<Invocation> = passed.collect::<Result<_>>()?;
-            all.sort_by(|a, b| compare(a, b, sort));
-            all.into_iter().skip(slice.skip).take(slice.limit + 1).collect()
-        };
-        let has_more = page.len() > slice.limit;
-        page.truncate(slice.limit);
-        Ok((page, has_more))
+        let InvocationPage { invocations, continue_after } = self.store.list_invocations(&caller.org, &listing)?;
+        // Numbers begin at 0, tokens at 1. Both stay far below 2^53, up to which every client can count.
+        Ok((invocations, continue_after.map(|number| number + 1)))
     }
 
     /// One invocation.
     pub fn invocation(&self, caller: &Caller, id: InvocationId) -> Result<Invocation> {
         let visible = visible(caller)?;
         let invocation = self.store.get_invocation(&caller.org, id)?;
-        let seen = invocation.filter(|invocation| visible.contains(&kind(invocation)));
+        let seen = invocation.filter(|invocation| visible.contains(&invocation.invocation_source.source_type()));
         seen.ok_or_else(|| Error::NotFound(format!("invocation {id} does not exist")))
     }
 }
 
 impl InvocationFilter {
-    fn passes(&self, invocation: &Invocation) -> bool {
+    /// Whether it lets a class of invocations pass. Conversations and runs are the store's to look at.
+    fn wants(&self, class: &Class) -> bool {
         let is_of = |(tool, constraint): &(ToolId, Option<Constraint>)| {
-            *tool == invocation.tool_id
-                && constraint.as_ref().is_none_or(|constraint| constraint.matches(invocation.tool_version))
+            *tool == class.tool_id && constraint.as_ref().is_none_or(|constraint| constraint.matches(class.version))
         };
-        let among =
-            |wanted: &[String], id: Option<&String>| wanted.is_empty() || id.is_some_and(|id| wanted.contains(id));
         (self.tools.is_empty() || self.tools.iter().any(is_of))
-            && among(&self.conversation_ids, conversation_id(invocation))
-            && among(&self.simulation_run_ids, simulation_run_id(invocation))
-            && (self.source_types.is_empty() || self.source_types.contains(&kind(invocation)))
-            && self.succeeded.is_none_or(|succeeded| has_succeeded(invocation) == succeeded)
-    }
-}
-
-/// The narrowest index that holds everything that the filter may let pass.
-fn index(filter: &InvocationFilter) -> Index {
-    if let [id] = &filter.conversation_ids[..] {
-        return Index::Conversation(id.clone());
-    }
-    if let [id] = &filter.simulation_run_ids[..] {
-        return Index::SimulationRun(id.clone());
-    }
-    match &filter.tools[..] {
-        [(tool, _)] => Index::Tool(*tool),
-        _ => Index::All,
+            && (self.source_types.is_empty() || self.source_types.contains(&class.source_type))
+            && (self.succeeded.is_empty() || self.succeeded.contains(&class.succeeded))
     }
 }
 
@@ -145,48 +90,98 @@ pub(crate) fn visible(caller: &Caller) -> Result<Vec<SourceType>> {
     Ok(seen)
 }
 
-fn compare(a: &Invocation, b: &Invocation, sort: &[Sort]) -> std::cmp::Ordering {
-    let by_field = sort.iter().map(|(field, order)| {
-        let ordering = match field {
-            SortField::CreatedAt => a.created_at.cmp(&b.created_at),
-            SortField::VersionMajor => a.tool_version.major.cmp(&b.tool_version.major),
-            SortField::VersionMinor => a.tool_version.minor.cmp(&b.tool_version.minor),
-            SortField::VersionPatch => a.tool_version.patch.cmp(&b.tool_version.patch),
-            SortField::ToolId => a.tool_id.cmp(&b.tool_id),
-            SortField::SourceType => kind(a).cmp(&kind(b)),
-            SortField::Succeeded => has_succeeded(a).cmp(&has_succeeded(b)),
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::model::access::Action;
+    use crate::model::{Grant, InvocationSource, InvocationStatus, OrgId, Role, RoleName, UserId, UserRef, Version};
+    use crate::search::SearchQuery;
+
+    fn caller(org: &OrgId, permissions: &[&str]) -> Caller {
+        let grant = |name: &&str| Grant {
+            action: Action::Allow,
+            permission_name: (*name).to_owned(),
+            conditions: std::collections::BTreeMap::new(),
         };
-        match order {
-            Order::OldestFirst => ordering,
-            Order::NewestFirst => ordering.reverse(),
-        }
-    });
-    by_field.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then).then_with(|| a.id.cmp(&b.id))
-}
-
-fn kind(invocation: &Invocation) -> SourceType {
-    match invocation.invocation_source {
-        InvocationSource::RegularConversation { .. } => SourceType::RegularConversation,
-        InvocationSource::SimulationConversation { .. } => SourceType::SimulationConversation,
+        let permission_grants = permissions.iter().map(grant).collect();
+        let user = UserRef { org_id: org.clone(), user_id: UserId::new() };
+        Caller::new(org.clone(), user, Role { name: RoleName::parse("r").unwrap(), permission_grants })
     }
-}
 
-fn has_succeeded(invocation: &Invocation) -> bool {
-    matches!(invocation.invocation_status, InvocationStatus::Succeeded { .. })
-}
-
-fn conversation_id(invocation: &Invocation) -> Option<&String> {
-    match &invocation.invocation_source {
-        InvocationSource::RegularConversation { conversation_id, .. } => conversation_id.as_ref(),
-        InvocationSource::SimulationConversation { .. } => None,
-    }
-}
-
-fn simulation_run_id(invocation: &Invocation) -> Option<&String> {
-    match &invocation.invocation_source {
-        InvocationSource::SimulationConversation { simulation_unit_test_set_run_id, .. } => {
-            simulation_unit_test_set_run_id.as_ref()
+    fn invocation(org: &OrgId, invocation_source: InvocationSource) -> Invocation {
+        Invocation {
+            id: InvocationId::new(),
+            org_id: org.clone(),
+            created_at: Timestamp::now(),
+            invocation_status: InvocationStatus::Succeeded { output: "weather".to_owned() },
+            invocation_source,
+            duration_ms: 1.0,
+            tool_id: ToolId::new(),
+            tool_version: Version::FIRST,
+            inputs: json!({}),
+            logs: String::new(),
         }
-        InvocationSource::RegularConversation { .. } => None,
+    }
+
+    fn seen(app: &App, caller: &Caller) -> Result<Vec<InvocationId>> {
+        let ids = |invocations: Vec<Invocation>| invocations.iter().map(|one| one.id).collect::<Vec<_>>();
+        let slice = Slice { continuation_token: 0, limit: 10 };
+        let listed = app.list_invocations(caller, &InvocationFilter::default(), &[], &slice)?;
+        let mut listed = ids(listed.0);
+        let query = SearchQuery::parse("weather", &[]).unwrap();
+        let mut found = ids(app.search_invocations(caller, query)?);
+        listed.sort();
+        found.sort();
+        assert_eq!(listed, found, "a list and a search show the same");
+        for id in &listed {
+            assert_eq!(app.invocation(caller, *id)?.id, *id);
+        }
+        Ok(listed)
+    }
+
+    #[tokio::test]
+    async fn a_caller_sees_the_kinds_that_its_permissions_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let app: Arc<App> = App::open(Config::for_folder(folder.path()).unwrap()).unwrap();
+        let org = OrgId::parse("acme").unwrap();
+        let regular = invocation(
+            &org,
+            InvocationSource::RegularConversation {
+                user_id: UserId::new(),
+                conversation_id: None,
+                interaction_id: None,
+                invocation_metadata: None,
+            },
+        );
+        let simulated = invocation(
+            &org,
+            InvocationSource::SimulationConversation {
+                simulation_unit_test_set_run_id: None,
+                unit_test_id: None,
+                run_index: None,
+                invocation_metadata: None,
+            },
+        );
+        app.store.record_invocations(&org, &[regular.clone(), simulated.clone()]).await.unwrap();
+
+        let (conversations, simulations) = (permission::READ_CONVERSATIONS, permission::READ_SIMULATIONS);
+        let both = caller(&org, &[conversations, simulations]);
+        assert_eq!(seen(&app, &both).unwrap(), [regular.id, simulated.id]);
+        assert_eq!(seen(&app, &caller(&org, &[conversations])).unwrap(), [regular.id]);
+        let of_simulations = caller(&org, &[simulations]);
+        assert_eq!(seen(&app, &of_simulations).unwrap(), [simulated.id]);
+        assert!(matches!(app.invocation(&of_simulations, regular.id), Err(Error::NotFound(_))));
+        let neither = caller(&org, &[permission::INVOKE_TOOL]);
+        assert!(matches!(seen(&app, &neither), Err(Error::Forbidden { .. })));
+        assert!(matches!(app.invocation(&neither, regular.id), Err(Error::Forbidden { .. })));
+        let elsewhere = caller(&OrgId::parse("other").unwrap(), &[conversations, simulations]);
+        assert!(seen(&app, &elsewhere).unwrap().is_empty());
+        assert!(matches!(app.invocation(&elsewhere, regular.id), Err(Error::NotFound(_))));
     }
 }

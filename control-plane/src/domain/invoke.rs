@@ -80,9 +80,10 @@ impl App {
         request: Invoke,
     ) -> Result<Invoked> {
         let variables = Arc::new(variables);
+        let tenant: Arc<str> = Arc::from(caller.org.as_str());
         let runs = request.inputs.into_iter().map(|input| {
             let source = request.source.clone().unwrap_or_else(|| default_source(caller, input.mode));
-            let run = Arc::clone(self).run_once(loaded.clone(), Arc::clone(&variables), input);
+            let run = Arc::clone(self).run_once(loaded.clone(), Arc::clone(&variables), Arc::clone(&tenant), input);
             async move {
                 let (id, created_at, inputs, report) = tokio::spawn(run).await.context("failed to run the tool")??;
                 Ok::<_, Error>(record(tool, version, source, (id, created_at, inputs), report))
@@ -90,17 +91,15 @@ impl App {
         });
         let invocations = try_join_all(runs).await?;
         self.store.record_invocations(&caller.org, &invocations).await?;
-        // The records are durable, and the index can be made again from them: its fault is not the caller's.
-        if let Err(error) = self.search.add(&invocations) {
-            tracing::error!(error = format!("{error:#}"), "Could not index invocations; search will not find them");
-        }
+        self.indexing.wake();
         Ok(Invoked { version: version.version, invocations })
     }
 
-    async fn run_once(
+    pub(crate) async fn run_once(
         self: Arc<Self>,
         loaded: LoadedTool,
         variables: Arc<OpenVariables>,
+        tenant: Arc<str>,
         input: Input,
     ) -> Result<(InvocationId, Timestamp, Value, Report)> {
         let (id, created_at) = (InvocationId::new(), Timestamp::now());
@@ -119,6 +118,7 @@ impl App {
                 .map(|(name, value)| (name.clone(), exposed(value)))
                 .collect(),
             invocation_id: id.to_string(),
+            tenant,
         };
         self.metrics.invocations_running.inc();
         let report = loaded.invoke(&call, &self.invoke_limits()).await;
@@ -156,7 +156,7 @@ impl App {
 }
 
 /// Nothing runs unless every input conforms.
-fn check_inputs(loaded: &LoadedTool, inputs: &[Input]) -> Result<()> {
+pub(crate) fn check_inputs(loaded: &LoadedTool, inputs: &[Input]) -> Result<()> {
     let mut problems = Vec::new();
     for (index, input) in inputs.iter().enumerate() {
         match loaded.check_input(&input.parameters) {
@@ -172,7 +172,7 @@ fn check_inputs(loaded: &LoadedTool, inputs: &[Input]) -> Result<()> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Error::BadRequest(format!("the input does not conform to the version's input_schema: {}", problems.join("; "))))
+    Err(Error::BadRequest(format!("the input does not conform to the tool's input_schema: {}", problems.join("; "))))
 }
 
 fn default_source(caller: &Caller, mode: Mode) -> InvocationSource {
@@ -199,23 +199,32 @@ fn record(
     (id, created_at, inputs): (InvocationId, Timestamp, Value),
     report: Report,
 ) -> Invocation {
-    let invocation_status = match report.outcome {
-        Outcome::Returned { output } => InvocationStatus::Succeeded { output },
-        Outcome::Failed(Failure { exception_type, message, stack_trace }) => {
-            InvocationStatus::Failed { exception_message: message, exception_type, exception_stack_trace: stack_trace }
-        }
-    };
+    let duration_ms = duration_ms(&report);
     Invocation {
         id,
         org_id: tool.org_id.clone(),
         created_at,
-        invocation_status,
+        invocation_status: status_of(report.outcome),
         invocation_source,
-        // Microseconds are what the clock is good for.
-        duration_ms: (report.duration.as_secs_f64() * 1e6).round() / 1e3,
+        duration_ms,
         tool_id: tool.id,
         tool_version: version.version,
         inputs,
         logs: report.logs,
     }
+}
+
+/// What came of a run, as it goes on record.
+pub(crate) fn status_of(outcome: Outcome) -> InvocationStatus {
+    match outcome {
+        Outcome::Returned { output } => InvocationStatus::Succeeded { output },
+        Outcome::Failed(Failure { exception_type, message, stack_trace }) => {
+            InvocationStatus::Failed { exception_message: message, exception_type, exception_stack_trace: stack_trace }
+        }
+    }
+}
+
+/// How long a run took. Microseconds are what the clock is good for.
+pub(crate) fn duration_ms(report: &Report) -> f64 {
+    (report.duration.as_secs_f64() * 1e6).round() / 1e3
 }

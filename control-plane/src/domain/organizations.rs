@@ -4,20 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use jiff::{Timestamp, ToSpan};
-use sha2::{Digest, Sha256};
+use jiff::Timestamp;
 
 use crate::app::App;
+use crate::auth::permission;
+use crate::domain::api_keys::{MAX_DAYS, after_days, new_api_key};
 use crate::error::{Error, Result};
 use crate::model::access::Action;
-use crate::model::{ApiKey, ApiKeyId, Grant, OrgId, Role, User, UserId};
+use crate::model::{ApiKeyId, Grant, OrgId, Role, RoleName, User, UserId};
 use crate::vault::SecretString;
-
-/// The role that may do everything.
-pub const ADMINISTRATOR: &str = "DefaultAdministratorRole";
-
-/// The longest that an API key may be valid.
-const API_KEY_DAYS: i64 = 90;
 
 /// An organization that was just made. The key is shown here and never again.
 pub struct NewOrganization {
@@ -44,39 +39,31 @@ impl App {
             .context("failed to make the repository")??;
 
         let now = Timestamp::now();
-        let key: SecretString = hex::encode(rand::random::<[u8; 32]>()).into();
-        let expires_at =
-            now.checked_add((24 * API_KEY_DAYS).hours()).map_err(|error| Error::internal(error, "date the API key"))?;
-        let api_key = ApiKey {
-            id: ApiKeyId::new(),
-            name: Some("first administrator".to_owned()),
-            key_sha256: hex::encode(Sha256::digest(key.expose())),
-            role_name: ADMINISTRATOR.to_owned(),
-            created_at: now,
-            expires_at,
-        };
-        let user = User { id: UserId::new(), created_at: now, role_name: ADMINISTRATOR.to_owned() };
-        self.store.create_organization(org, &built_in_roles(), &user, &api_key).await?;
+        let name = Some("first administrator".to_owned());
+        let (api_key, key) = new_api_key(name, RoleName::administrator(), now, after_days(now, MAX_DAYS)?);
+        let role_name = RoleName::administrator();
+        let user = User { id: UserId::new(), home: None, name: None, created_at: now, role_name };
+        self.store.create_organization(org, &built_in_roles()?, &user, &api_key).await?;
         Ok(NewOrganization { organization_id: org.clone(), user_id: user.id, api_key_id: api_key.id, api_key: key })
     }
 }
 
 /// The roles that every organization starts with.
-fn built_in_roles() -> Vec<Role> {
-    let role = |name: &str, permissions: &[&str]| Role {
-        name: name.to_owned(),
-        permission_grants: permissions
-            .iter()
-            .map(|permission| Grant {
-                action: Action::Allow,
-                permission_name: (*permission).to_owned(),
-                conditions: BTreeMap::new(),
-            })
-            .collect(),
+fn built_in_roles() -> Result<Vec<Role>> {
+    let author = [permission::ACCESS_REPO, permission::CREATE_TOOL, permission::MODIFY_TOOL, permission::INVOKE_TOOL];
+    let roles: [(&str, &[&str]); 3] = [
+        (RoleName::ADMINISTRATOR, &["*"]),
+        (RoleName::TOOL_AUTHOR, &author),
+        (RoleName::USER, &[permission::INVOKE_TOOL]),
+    ];
+    let grant = |permission: &&str| Grant {
+        action: Action::Allow,
+        permission_name: (*permission).to_owned(),
+        conditions: BTreeMap::new(),
     };
-    vec![
-        role(ADMINISTRATOR, &["*"]),
-        role("DefaultToolAuthorRole", &["Tool:AccessRepo", "Tool:CreateTool", "Tool:ModifyTool", "Tool:InvokeTool"]),
-        role("DefaultUserRole", &["Tool:InvokeTool"]),
-    ]
+    let role = |(name, permissions): (&str, &[&str])| -> Result<Role> {
+        let name = RoleName::parse(name).context("failed to name a built-in role")?;
+        Ok(Role { name, permission_grants: permissions.iter().map(grant).collect() })
+    };
+    roles.into_iter().map(role).collect()
 }

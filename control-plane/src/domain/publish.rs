@@ -1,14 +1,17 @@
 //! Publishing: a folder of a branch becomes a version that is usable the moment it is answered.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use jiff::Timestamp;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
 
 use crate::app::App;
 use crate::auth::{Caller, permission};
 use crate::domain::builds::{self, Source};
+use crate::domain::steps::{Progress, Step, Steps};
 use crate::error::{Error, Result};
 use crate::model::versions::Bump;
 use crate::model::{EnvVarName, OrgId, Tool, ToolId, ToolVersion, Version, VersionId};
@@ -24,35 +27,62 @@ pub struct Publish {
     pub commit_branch: String,
 }
 
+/// A publish under way. It goes on to its end even where this is dropped, so that nothing stays half done.
+pub struct Publishing {
+    /// What it does, until it has ended.
+    pub steps: UnboundedReceiver<Progress>,
+    published: JoinHandle<Result<Version>>,
+}
+
+impl Publishing {
+    /// Waits for its end.
+    pub async fn ended(self) -> Result<Version> {
+        self.published.await.context("failed to publish")?
+    }
+}
+
 impl App {
-    /// Publishes a version. It goes on to its end even where the caller has gone, so that nothing stays half done.
-    pub async fn publish(self: &Arc<Self>, caller: &Caller, id: ToolId, request: Publish) -> Result<Version> {
+    /// Begins to publish a version. `Error::Conflict` when another publish or delete of the tool runs.
+    pub fn publish(self: &Arc<Self>, caller: &Caller, id: ToolId, request: Publish) -> Result<Publishing> {
         let tool = self.live_tool(caller, id, permission::MODIFY_TOOL)?;
-        let started = Instant::now();
+        let claim = self.claims.take(id)?;
+        let (steps, progress) = Steps::watched();
         let (app, caller) = (Arc::clone(self), caller.clone());
-        let published = tokio::spawn(async move { app.publish_tool(&caller, &tool, &request).await });
-        let published = published.await.context("failed to publish")?;
-        let outcome = if published.is_ok() { "succeeded" } else { "failed" };
-        self.metrics.publishes.with_label_values(&[outcome]).inc();
-        let duration = started.elapsed();
-        self.metrics.publish_duration.with_label_values(&[outcome]).observe(duration.as_secs_f64());
-        if let Ok(version) = &published {
-            tracing::info!(tool.id = %id, %version, duration_ms = duration.as_millis(), "Published a version");
-        }
-        published
+        let published = tokio::spawn(async move {
+            let _claim = claim;
+            let started = Instant::now();
+            let published = app.publish_tool(&caller, &tool, &request, &steps).await;
+            app.count_publish(tool.id, &published, started.elapsed());
+            published
+        });
+        Ok(Publishing { steps: progress, published })
     }
 
-    async fn publish_tool(self: &Arc<Self>, caller: &Caller, tool: &Tool, request: &Publish) -> Result<Version> {
-        let org = &caller.org;
-        let _claim = self.claims.take(tool.id)?;
-        let source = self.locate(org, &request.commit_branch, &request.project_path).await?;
-        let versions = self.store.list_versions(org, tool.id)?;
-        let version = next_version(versions.last(), request.bump)?;
-        self.check_ancestry(org, &source, versions.last()).await?;
-        let (required_envvars, required_secret_envvars) = required_variables(&source, tool)?;
+    fn count_publish(&self, tool: ToolId, published: &Result<Version>, duration: Duration) {
+        let outcome = if published.is_ok() { "succeeded" } else { "failed" };
+        self.metrics.publishes.with_label_values(&[outcome]).inc();
+        self.metrics.publish_duration.with_label_values(&[outcome]).observe(duration.as_secs_f64());
+        if let Ok(version) = published {
+            tracing::info!(tool.id = %tool, %version, duration_ms = duration.as_millis(), "Published a version");
+        }
+    }
 
-        let (build_key, build) = self.build(org, &source).await?;
-        self.loaded_tool(&build.component_sha256).await?;
+    async fn publish_tool(
+        self: &Arc<Self>,
+        caller: &Caller,
+        tool: &Tool,
+        request: &Publish,
+        steps: &Steps,
+    ) -> Result<Version> {
+        let org = &caller.org;
+        let located = self.locate(org, &request.commit_branch, &request.project_path);
+        let source = steps.take(Step::Locate, located).await?;
+        let versions = self.store.list_versions(org, tool.id)?;
+        let checked = self.check_publish(tool, &versions, &source, request.bump);
+        let (version, (required_envvars, required_secret_envvars)) = steps.take(Step::Check, checked).await?;
+
+        let (build_key, build) = self.build(org, &source, steps).await?;
+        steps.take(Step::Compile, self.loaded_tool(&build.component_sha256)).await?;
 
         let now = Timestamp::now();
         let row = ToolVersion {
@@ -76,8 +106,22 @@ impl App {
             updated_by: caller.user(),
             deprecated: false,
         };
-        self.store.insert_version(org, &row).await?;
+        steps.take(Step::Record, self.store.insert_version(org, &row)).await?;
         Ok(version)
+    }
+
+    /// What can be judged before anything is built: gives the number and the variables that the version requires.
+    async fn check_publish(
+        &self,
+        tool: &Tool,
+        versions: &[ToolVersion],
+        source: &Source,
+        bump: Bump,
+    ) -> Result<(Version, Required)> {
+        let version = next_version(versions.last(), bump)?;
+        check_limit(versions, self.config.tool.max_active_versions)?;
+        self.check_ancestry(&tool.org_id, source, versions.last()).await?;
+        Ok((version, required_variables(source, tool)?))
     }
 
     /// A publish may not go back in history. The same commit may be published again.
@@ -105,8 +149,22 @@ fn next_version(last: Option<&ToolVersion>, bump: Bump) -> Result<Version> {
     }
 }
 
+fn check_limit(versions: &[ToolVersion], max_active: usize) -> Result<()> {
+    let active = versions.iter().filter(|version| !version.deprecated).count();
+    if max_active == 0 || active < max_active {
+        return Ok(());
+    }
+    Err(Error::BadRequest(format!(
+        "the tool has {active} versions that are not deprecated and this deployment allows {max_active}: deprecate \
+         those that nobody invokes any more"
+    )))
+}
+
+/// Variables, and secret ones.
+type Required = (Vec<EnvVarName>, Vec<EnvVarName>);
+
 /// The variables that the project requires, each of which the tool must have, as secret as the project says.
-fn required_variables(source: &Source, tool: &Tool) -> Result<(Vec<EnvVarName>, Vec<EnvVarName>)> {
+fn required_variables(source: &Source, tool: &Tool) -> Result<Required> {
     let parse = |names: &[String]| -> Result<Vec<EnvVarName>> {
         names.iter().map(|name| EnvVarName::parse(name).map_err(|error| Error::BadRequest(error.to_string()))).collect()
     };

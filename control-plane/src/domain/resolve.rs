@@ -20,7 +20,9 @@ impl Constraint {
         if let Ok(version) = Version::parse(text) {
             return Ok(Self::Exactly(version));
         }
-        text.parse().map(Self::Matching).map_err(|_| {
+        // An empty specifier would match everything, which nobody means who deprecates what it matches.
+        let specifiers = (!text.trim().is_empty()).then(|| text.parse().ok()).flatten();
+        specifiers.map(Self::Matching).ok_or_else(|| {
             let message =
                 format!("`{text}` is no version and no constraint: write it like `1.4.2`, `~=1.2` or `>=1.0,<2`");
             Error::invalid(loc, "version_constraint", message)
@@ -61,6 +63,8 @@ mod tests {
             let constraint = Constraint::parse(constraint, &["path"]).unwrap();
             assert_eq!(constraint.matches(Version::parse(version).unwrap()), expected, "{constraint:?} {version}");
         }
-        assert!(Constraint::parse("latest", &["path"]).is_err());
+        for text in ["latest", "", " ", ",", ">=1,", "1.0.0 || 2.0.0", "+1.0.0", "^1.0.0"] {
+            assert!(Constraint::parse(text, &["path"]).is_err(), "{text}");
+        }
     }
 }

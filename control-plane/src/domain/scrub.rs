@@ -53,6 +53,7 @@ mod tests {
             logs: String::new(),
             duration: std::time::Duration::ZERO,
             peak_memory_bytes: 0,
+            network: Default::default(),
         };
         let scrubbed = scrub(report, &["a\"b\nc".to_owned().into()]);
         assert_eq!(scrubbed.outcome, Outcome::Returned { output: r#"{"text":"it is [secret], yes"}"#.to_owned() });
@@ -70,6 +71,7 @@ mod tests {
             logs: "it is hunter2, yes".to_owned(),
             duration: std::time::Duration::ZERO,
             peak_memory_bytes: 0,
+            network: Default::default(),
         };
         let scrubbed =
             scrub(report, &["hunter2".to_owned().into(), "hunter22".to_owned().into(), "e".to_owned().into()]);

@@ -1,11 +1,11 @@
-//! Tools: create and list.
+//! Tools: create, list, change, delete.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use crate::app::App;
-use crate::auth::{Attributes, Caller, attributes_of, permission};
+use crate::auth::{Caller, attributes_of, permission};
 use crate::error::{Error, Result};
 use crate::model::{Tool, ToolId, ToolName};
 
@@ -20,6 +20,14 @@ pub struct NewTool {
     pub description: String,
     /// Its tags.
     pub tags: BTreeMap<String, Option<String>>,
+}
+
+/// What is to become of a tool. What is `None` stays as it is.
+pub struct ToolChanges {
+    /// Its description, not yet stripped.
+    pub description: Option<String>,
+    /// All its tags.
+    pub tags: Option<BTreeMap<String, Option<String>>>,
 }
 
 /// Which tools are wanted. What is empty does not restrict.
@@ -45,37 +53,70 @@ pub struct TagFilter {
 impl App {
     /// Makes a tool.
     pub async fn create_tool(&self, caller: &Caller, new: NewTool) -> Result<ToolId> {
-        let id = ToolId::new();
-        caller.require(permission::CREATE_TOOL, &Attributes::from([("Tool:Name".to_owned(), new.name.to_string())]))?;
-        if new.name.as_str().len() > ToolName::MAX_LENGTH {
-            let limit = ToolName::MAX_LENGTH;
-            return Err(Error::BadRequest(format!("the tool's name is longer than {limit} characters: shorten it")));
-        }
-        let description = checked_description(&new.description)?;
-        check_tags(&new.tags)?;
         let now = Timestamp::now();
-        let tool = Tool {
-            id,
+        let mut tool = Tool {
+            id: ToolId::new(),
             org_id: caller.org.clone(),
             created_at: now,
             updated_at: now,
             name: new.name,
-            description,
+            description: new.description,
             deprecated: false,
             tags: new.tags,
             envvars: BTreeMap::new(),
             creator: caller.user(),
             updated_by: caller.user(),
         };
+        caller.require(permission::CREATE_TOOL, &attributes_of(&tool))?;
+        if tool.name.as_str().len() > ToolName::MAX_LENGTH {
+            let limit = ToolName::MAX_LENGTH;
+            return Err(Error::BadRequest(format!("the tool's name is longer than {limit} characters: shorten it")));
+        }
+        let settings = &self.config.tool;
+        tool.description = checked_description(&tool.description, settings.max_description_kib << 10)?;
+        check_tags(&tool.tags, settings.max_tag_length)?;
         self.store.create_tool(&caller.org, &tool).await?;
-        Ok(id)
+        Ok(tool.id)
+    }
+
+    /// Changes a tool's description and tags.
+    pub async fn change_tool(&self, caller: &Caller, id: ToolId, changes: ToolChanges) -> Result<()> {
+        self.live_tool(caller, id, permission::MODIFY_TOOL)?;
+        let settings = &self.config.tool;
+        let stripped = |text: String| checked_description(&text, settings.max_description_kib << 10);
+        let description = changes.description.map(stripped).transpose()?;
+        changes.tags.as_ref().map_or(Ok(()), |tags| check_tags(tags, settings.max_tag_length))?;
+        if description.is_none() && changes.tags.is_none() {
+            return Ok(());
+        }
+        let (now, user) = (Timestamp::now(), caller.user());
+        let change = |tool: &mut Tool| {
+            check_live(tool)?;
+            if let Some(description) = &description {
+                tool.description.clone_from(description);
+            }
+            if let Some(tags) = &changes.tags {
+                tool.tags.clone_from(tags);
+            }
+            tool.updated_at = now;
+            tool.updated_by = user.clone();
+            Ok(())
+        };
+        self.store.update_tool(&caller.org, id, change).await.map(drop)
+    }
+
+    /// Deprecates a tool with all its versions. `Error::Conflict` while it is published.
+    pub async fn delete_tool(&self, caller: &Caller, id: ToolId) -> Result<()> {
+        self.live_tool(caller, id, permission::DELETE_TOOL)?;
+        let _claim = self.claims.take(id)?;
+        self.store.deprecate_tool(&caller.org, id, &caller.user(), Timestamp::now()).await
     }
 
     /// The tools that pass a filter, by id.
     pub fn list_tools(&self, caller: &Caller, filter: &ToolFilter) -> Result<Vec<Tool>> {
         let mut tools = self.store.list_tools(&caller.org)?;
         tools.retain(|tool| {
-            caller.has(permission::INVOKE_TOOL, &attributes_of(tool))
+            may_see(caller, tool)
                 && (filter.ids.is_empty() || filter.ids.contains(&tool.id))
                 && filter.deprecated.is_none_or(|deprecated| tool.deprecated == deprecated)
                 && (filter.tags.is_empty() || filter.tags.iter().any(|tag| tag.matches(tool)))
@@ -83,22 +124,26 @@ impl App {
         Ok(tools)
     }
 
-    /// A tool of the caller's organization, if the caller has the permission for it.
-    pub(crate) fn tool(&self, caller: &Caller, id: ToolId, permission: &'static str) -> Result<Tool> {
-        let Some(tool) = self.store.get_tool(&caller.org, id)? else {
-            return Err(Error::NotFound(format!("tool {id} does not exist")));
-        };
-        caller.require(permission, &attributes_of(&tool))?;
+    /// A tool that the caller may see, a deprecated one too.
+    pub(crate) fn visible_tool(&self, caller: &Caller, id: ToolId) -> Result<Tool> {
+        let tool = self.tool_of(caller, id)?;
+        if !may_see(caller, &tool) {
+            return Err(Error::Forbidden { permission: permission::INVOKE_TOOL });
+        }
         Ok(tool)
     }
 
-    /// The same, and 404 for one that is deprecated.
+    /// A tool that is not deprecated, if the caller has the permission for it.
     pub(crate) fn live_tool(&self, caller: &Caller, id: ToolId, permission: &'static str) -> Result<Tool> {
-        let tool = self.tool(caller, id, permission)?;
-        if tool.deprecated {
-            return Err(Error::NotFound(format!("tool {id} is deprecated")));
-        }
+        let tool = self.tool_of(caller, id)?;
+        caller.require(permission, &attributes_of(&tool))?;
+        check_live(&tool)?;
         Ok(tool)
+    }
+
+    fn tool_of(&self, caller: &Caller, id: ToolId) -> Result<Tool> {
+        let tool = self.store.get_tool(&caller.org, id)?;
+        tool.ok_or_else(|| Error::NotFound(format!("tool {id} does not exist")))
     }
 }
 
@@ -112,15 +157,34 @@ impl TagFilter {
     }
 }
 
-fn checked_description(text: &str) -> Result<String> {
+/// Who may do something with a tool may see it.
+fn may_see(caller: &Caller, tool: &Tool) -> bool {
+    let attributes = attributes_of(tool);
+    let uses = [permission::INVOKE_TOOL, permission::MODIFY_TOOL, permission::DELETE_TOOL];
+    uses.into_iter().any(|permission| caller.has(permission, &attributes))
+}
+
+/// To all but its readers a deprecated tool is gone.
+pub(crate) fn check_live(tool: &Tool) -> Result<()> {
+    if tool.deprecated {
+        return Err(Error::NotFound(format!("tool {} is deprecated", tool.id)));
+    }
+    Ok(())
+}
+
+fn checked_description(text: &str, max_bytes: usize) -> Result<String> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Error::invalid(&["body", "description"], "string_too_short", "the description must not be blank"));
     }
+    if text.len() > max_bytes {
+        let message = format!("the description is longer than {max_bytes} bytes: shorten it");
+        return Err(Error::invalid(&["body", "description"], "string_too_long", message));
+    }
     Ok(text.to_owned())
 }
 
-fn check_tags(tags: &BTreeMap<String, Option<String>>) -> Result<()> {
+fn check_tags(tags: &BTreeMap<String, Option<String>>, max_length: usize) -> Result<()> {
     if tags.len() > MAX_TAGS {
         let message = format!("a tool has at most {MAX_TAGS} tags");
         return Err(Error::invalid(&["body", "tags"], "too_long", message));
@@ -132,6 +196,11 @@ fn check_tags(tags: &BTreeMap<String, Option<String>>) -> Result<()> {
         if !fits(key) || value.as_ref().is_some_and(|value| !fits(value)) {
             let message = format!("tag `{key}`: keys and values are made of letters, digits, _ and spaces");
             return Err(Error::invalid(&["body", "tags", key], "string_pattern_mismatch", message));
+        }
+        let is_long = |text: &String| text.chars().count() > max_length;
+        if is_long(key) || value.as_ref().is_some_and(is_long) {
+            let message = format!("a tag's key and value have at most {max_length} characters each");
+            return Err(Error::invalid(&["body", "tags", key], "string_too_long", message));
         }
     }
     Ok(())

@@ -1,11 +1,13 @@
 //! A tool's environment variables: sealed when they come in, opened for an invocation and for nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::app::App;
 use crate::auth::{Caller, permission};
+use crate::config;
+use crate::domain::tools::check_live;
 use crate::error::{Error, Result};
 use crate::model::{EnvVar, EnvVarName, Tool, ToolId};
 use crate::vault::SecretString;
@@ -32,8 +34,12 @@ pub struct OpenVariables {
 impl App {
     /// Changes a tool's variables.
     pub async fn change_variables(&self, caller: &Caller, id: ToolId, changes: VariableChanges) -> Result<()> {
-        let tool = self.live_tool(caller, id, permission::MODIFY_TOOL)?;
-        self.check_deletes(&tool, &changes.deletes)?;
+        self.live_tool(caller, id, permission::MODIFY_TOOL)?;
+        let settings = &self.config.tool;
+        changes.check(settings)?;
+        if changes.is_empty() {
+            return Ok(());
+        }
         let seal = |name: &EnvVarName, value: &SecretString| self.vault.seal(&caller.org, id, name, value);
         let inserts: Vec<_> = changes
             .inserts
@@ -43,6 +49,8 @@ impl App {
         let updates: Vec<_> = changes.updates.iter().map(|(name, value)| (name, seal(name, value))).collect();
         let (now, user) = (Timestamp::now(), caller.user());
         let change = |tool: &mut Tool| {
+            check_live(tool)?;
+            self.check_deletes(tool, &changes.deletes)?;
             for name in &changes.deletes {
                 tool.envvars.remove(name).ok_or_else(|| missing(name))?;
             }
@@ -53,6 +61,10 @@ impl App {
                 if tool.envvars.insert((*name).clone(), variable.clone()).is_some() {
                     return Err(Error::Conflict(format!("variable {name} exists already: update it instead")));
                 }
+            }
+            if !inserts.is_empty() && tool.envvars.len() > settings.max_variables {
+                let limit = settings.max_variables;
+                return Err(Error::BadRequest(format!("a tool has at most {limit} variables: delete some first")));
             }
             tool.updated_at = now;
             tool.updated_by = user.clone();
@@ -74,6 +86,7 @@ impl App {
         Ok(open)
     }
 
+    /// Refuses to delete what a version that is not deprecated requires.
     fn check_deletes(&self, tool: &Tool, deletes: &[EnvVarName]) -> Result<()> {
         if deletes.is_empty() {
             return Ok(());
@@ -88,6 +101,54 @@ impl App {
         }
         Ok(())
     }
+}
+
+impl VariableChanges {
+    fn is_empty(&self) -> bool {
+        self.inserts.is_empty() && self.updates.is_empty() && self.deletes.is_empty()
+    }
+
+    /// What can be judged without the tool. A name may stand once in all three lists, since they have no order.
+    fn check(&self, settings: &config::Tool) -> Result<()> {
+        let inserts: Vec<_> = self.inserts.iter().map(|(name, value, _)| (name, Some(value))).collect();
+        let updates = self.updates.iter().map(|(name, value)| (name, Some(value))).collect();
+        let deletes = self.deletes.iter().map(|name| (name, None)).collect();
+        let mut named = BTreeSet::new();
+        for (list, changes) in [("inserts", inserts), ("updates", updates), ("deletes", deletes)] {
+            if changes.len() > settings.max_variables {
+                let message = format!("there are at most {} {list} in one request", settings.max_variables);
+                return Err(Error::invalid(&["body", list], "too_long", message));
+            }
+            for (index, (name, value)) in changes.into_iter().enumerate() {
+                let index = index.to_string();
+                if !named.insert(name) {
+                    let message = format!("variable {name} is named twice: change it once in one request");
+                    return Err(Error::invalid(&["body", list, &index, "name"], "unique", message));
+                }
+                value.map_or(Ok(()), |value| check_value(name, value, settings, &["body", list, &index, "value"]))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a value that is too long, or that no environment can hold. `loc` says where it stood.
+pub(crate) fn check_value(
+    name: &EnvVarName,
+    value: &SecretString,
+    settings: &config::Tool,
+    loc: &[&str],
+) -> Result<()> {
+    let limit = settings.max_variable_kib << 10;
+    if name.as_str().len() + value.expose().len() > limit {
+        let message = format!("a variable's name and value have at most {limit} bytes together");
+        return Err(Error::invalid(loc, "string_too_long", message));
+    }
+    if value.expose().contains('\0') {
+        let message = format!("the value of {name} holds a NUL character, which no environment variable can");
+        return Err(Error::invalid(loc, "value_error", message));
+    }
+    Ok(())
 }
 
 fn missing(name: &EnvVarName) -> Error {

@@ -22,7 +22,7 @@ pub struct VersionFilter {
 impl App {
     /// A tool's versions that pass a filter, in the order of their numbers.
     pub fn list_versions(&self, caller: &Caller, tool: ToolId, filter: &VersionFilter) -> Result<Vec<ToolVersion>> {
-        self.tool(caller, tool, permission::INVOKE_TOOL)?;
+        self.visible_tool(caller, tool)?;
         let mut versions = self.store.list_versions(&caller.org, tool)?;
         versions.retain(|version| {
             filter.deprecated.is_none_or(|deprecated| version.deprecated == deprecated)
@@ -44,7 +44,7 @@ impl App {
 
     /// Deprecates every version that is meant.
     pub async fn deprecate_versions(&self, caller: &Caller, id: ToolId, constraint: &Constraint) -> Result<()> {
-        let tool = self.tool(caller, id, permission::MODIFY_TOOL)?;
+        let tool = self.live_tool(caller, id, permission::MODIFY_TOOL)?;
         let active = self.store.active_versions(&tool.org_id, tool.id)?;
         let meant: Vec<_> = active.into_iter().filter(|version| constraint.matches(*version)).collect();
         self.store.deprecate_versions(&caller.org, id, &meant, &caller.user(), Timestamp::now()).await

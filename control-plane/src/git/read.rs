@@ -30,6 +30,12 @@ macro_rules! object_name {
             }
         }
 
+        impl From<gix::ObjectId> for $name {
+            fn from(id: gix::ObjectId) -> Self {
+                Self(id.to_string())
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -47,9 +53,19 @@ object_name!(
     TreeId
 );
 
+/// The longest name of a branch. It is a path on the disk, and those end at 4096 bytes, the data folder included.
+const MAX_BRANCH_BYTES: usize = 2048;
+
+/// The longest part of such a name between slashes, that of a file's name.
+const MAX_PART_BYTES: usize = 255;
+
 impl Repository {
     /// The commit that a branch points to. A branch that cannot exist, because no branch may have that name, does not.
     pub fn branch_tip(&self, branch: &str) -> Result<Option<CommitId>> {
+        let is_too_long = branch.len() > MAX_BRANCH_BYTES || branch.split('/').any(|part| part.len() > MAX_PART_BYTES);
+        if is_too_long {
+            return Ok(None);
+        }
         let Ok(name) = gix::refs::FullName::try_from(format!("refs/heads/{branch}")) else { return Ok(None) };
         let repository = self.open_for_reading()?;
         let found = repository.try_find_reference(&name).map_err(|error| Error::internal(error, "look up a branch"))?;
@@ -165,6 +181,9 @@ mod tests {
         assert_eq!(tip(&fixture, "feature/x"), Some(commit));
         for branch in ["feature", "v1", "main/x", "", "..", "../tags/v1", "a b", "-", "main.lock", "a\0b"] {
             assert_eq!(tip(&fixture, branch), None, "{branch:?}");
+        }
+        for long in ["a".repeat(255), "a".repeat(256), "a/".repeat(1000), "a/".repeat(10_000)] {
+            assert_eq!(tip(&fixture, &long), None, "{} bytes", long.len());
         }
     }
 

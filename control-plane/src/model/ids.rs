@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Invalid;
 
 /// An organization's id: a slug, `^[a-z0-9][a-z0-9-]{0,62}$`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(pattern = "^[a-z0-9][a-z0-9-]{0,62}$", examples("acme"))]
 pub struct OrgId(String);
 
 impl OrgId {
@@ -56,8 +58,9 @@ impl From<OrgId> for String {
 macro_rules! object_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(try_from = "String", into = "String")]
+        #[schema(value_type = String, pattern = "^[a-f0-9]{24}$", examples("69240f3a5c1d2e3f4a000001"))]
         pub struct $name([u8; 12]);
 
         impl $name {
@@ -70,6 +73,11 @@ macro_rules! object_id {
             /// Parses 24 lowercase hexadecimal digits.
             pub fn parse(text: &str) -> Result<Self, Invalid> {
                 parse(text).map(Self)
+            }
+
+            /// The id of bytes that `as_bytes` gave.
+            pub fn from_bytes(bytes: [u8; 12]) -> Self {
+                Self(bytes)
             }
 
             /// The twelve bytes, in the order in which ids sort.
@@ -126,16 +134,6 @@ object_id!(
     /// An API key's id. It is no secret; the key is.
     ApiKeyId
 );
-
-impl InvocationId {
-    /// An id that sorts before everything that was made later than so many seconds before this one.
-    pub fn earlier_by(self, seconds: u32) -> Self {
-        let [a, b, c, d, ..] = self.0;
-        let mut bytes = [0; 12];
-        bytes[..4].copy_from_slice(&u32::from_be_bytes([a, b, c, d]).saturating_sub(seconds).to_be_bytes());
-        Self(bytes)
-    }
-}
 
 fn parse(text: &str) -> Result<[u8; 12], Invalid> {
     let invalid = || Invalid(format!("id `{text}` must be 24 lowercase hexadecimal digits"));

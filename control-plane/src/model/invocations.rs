@@ -1,8 +1,12 @@
 //! One call of one version, as it stays on record.
 
+use std::num::NonZeroU64;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ArrayItems, ObjectBuilder, Schema, Type};
 
 use super::{InvocationId, OrgId, ToolId, UserId, Version};
 
@@ -50,8 +54,52 @@ pub enum InvocationStatus {
     },
 }
 
+impl InvocationStatus {
+    /// Whether the tool returned.
+    pub fn has_succeeded(&self) -> bool {
+        matches!(self, Self::Succeeded { .. })
+    }
+}
+
+/// The two kinds of invocations, in the order of their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SourceType {
+    /// `regular-conversation`
+    RegularConversation,
+    /// `simulation-conversation`
+    SimulationConversation,
+}
+
+impl InvocationSource {
+    /// The kind.
+    pub fn source_type(&self) -> SourceType {
+        match self {
+            Self::RegularConversation { .. } => SourceType::RegularConversation,
+            Self::SimulationConversation { .. } => SourceType::SimulationConversation,
+        }
+    }
+
+    /// The conversation with a person, where there is one.
+    pub fn conversation_id(&self) -> Option<&str> {
+        match self {
+            Self::RegularConversation { conversation_id, .. } => conversation_id.as_deref(),
+            Self::SimulationConversation { .. } => None,
+        }
+    }
+
+    /// The run of a set of simulations, where there is one.
+    pub fn simulation_run_id(&self) -> Option<&str> {
+        match self {
+            Self::RegularConversation { .. } => None,
+            Self::SimulationConversation { simulation_unit_test_set_run_id, .. } => {
+                simulation_unit_test_set_run_id.as_deref()
+            }
+        }
+    }
+}
+
 /// On whose behalf an invocation ran.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum InvocationSource {
     /// A conversation with a person.
@@ -86,23 +134,26 @@ pub enum InvocationSource {
 }
 
 /// Where in a conversation's state machine a tool was called.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum InvocationMetadata {
     /// While going from one state to another.
     StateTransition {
         /// The state machine's id and version.
+        #[schema(schema_with = state_machine_and_version)]
         current_state_machine_and_version: (String, i64),
         /// The state.
         state_name: String,
         /// Counted from 1.
-        state_transition_index: i64,
+        #[schema(value_type = u64, minimum = 1)]
+        state_transition_index: NonZeroU64,
         /// The round of tool calls.
         tool_call_round_index: i64,
     },
     /// While answering the user.
     EngageUser {
         /// The state machine's id and version.
+        #[schema(schema_with = state_machine_and_version)]
         current_state_machine_and_version: (String, i64),
         /// The round of tool calls.
         tool_call_round_index: i64,
@@ -110,15 +161,28 @@ pub enum InvocationMetadata {
     /// In a state that does nothing but call a tool.
     ToolCallState {
         /// The state machine's id and version.
+        #[schema(schema_with = state_machine_and_version)]
         current_state_machine_and_version: (String, i64),
         /// The state.
         state_name: String,
     },
 }
 
+/// An id and a number, no more and no less.
+fn state_machine_and_version() -> Array {
+    let entry = |kind: Type| Schema::from(ObjectBuilder::new().schema_type(kind));
+    ArrayBuilder::new()
+        .items(ArrayItems::False)
+        .prefix_items([entry(Type::String), entry(Type::Integer)])
+        .min_items(Some(2))
+        .description(Some("The state machine's id and version."))
+        .build()
+}
+
 /// How the tool is to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = InvocationMode)]
 pub enum Mode {
     /// For real.
     Regular,

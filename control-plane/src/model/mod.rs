@@ -6,9 +6,9 @@ pub mod invocations;
 pub mod tools;
 pub mod versions;
 
-pub use access::{ApiKey, Grant, Role, User, UserRef};
+pub use access::{ApiKey, Grant, Role, RoleName, User, UserRef};
 pub use ids::{ApiKeyId, InvocationId, OrgId, ToolId, UserId, VersionId};
-pub use invocations::{Invocation, InvocationSource, InvocationStatus, Mode};
+pub use invocations::{Invocation, InvocationSource, InvocationStatus, Mode, SourceType};
 pub use tools::{EnvVar, EnvVarName, Tool, ToolName};
 pub use versions::{ToolVersion, Version};
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Invalid, OrgId, ToolId, UserRef};
 
@@ -45,9 +46,9 @@ pub struct EnvVar {
 }
 
 macro_rules! checked_text {
-    ($(#[$doc:meta])* $name:ident, $check:expr, $rule:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+    ($(#[$meta:meta])* $name:ident, $check:expr, $rule:literal) => {
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+        $(#[$meta])*
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -89,8 +90,11 @@ macro_rules! checked_text {
     };
 }
 
+pub(super) use checked_text;
+
 checked_text!(
     /// A tool's name, `^[a-z0-9_]+$`. Its length is judged apart from its form, since the contract answers it differently.
+    #[schema(pattern = "^[a-z0-9_]+$", max_length = 64, examples("weather_report"))]
     ToolName,
     |text| !text.is_empty() && text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_'),
     "tool name `{text}` must be made of a-z, 0-9 and _"
@@ -103,6 +107,7 @@ impl ToolName {
 
 checked_text!(
     /// An environment variable's name, `^[A-Z_][A-Z0-9_]*$`.
+    #[schema(pattern = "^[A-Z_][A-Z0-9_]*$", examples("WEATHER_API_KEY"))]
     EnvVarName,
     |text| {
         !text.is_empty()

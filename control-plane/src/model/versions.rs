@@ -5,11 +5,12 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::{EnvVarName, Invalid, OrgId, ToolId, UserRef, VersionId};
+use super::{EnvVarName, Invalid, OrgId, Tool, ToolId, UserRef, VersionId};
 
 /// `major.minor.patch`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Version {
     /// Changed when callers have to change.
     pub major: u64,
@@ -20,7 +21,7 @@ pub struct Version {
 }
 
 /// Which number a publish raises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Bump {
     /// `1.2.3` becomes `2.0.0`.
@@ -38,6 +39,10 @@ impl Version {
     /// Parses `major.minor.patch`, no more and no less.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let invalid = || Invalid(format!("version `{text}` must be major.minor.patch, such as 1.4.2"));
+        // A number's own parser would take a sign.
+        if !text.bytes().all(|c| c.is_ascii_digit() || c == b'.') {
+            return Err(invalid());
+        }
         let numbers: Vec<u64> = text.split('.').map(str::parse).collect::<Result<_, _>>().map_err(|_| invalid())?;
         let [major, minor, patch] = numbers[..] else { return Err(invalid()) };
         Ok(Self { major, minor, patch })
@@ -100,4 +105,16 @@ pub struct ToolVersion {
     pub updated_by: UserRef,
     /// A deprecated version never takes part in resolution.
     pub deprecated: bool,
+}
+
+impl ToolVersion {
+    /// A variable that the version requires and the tool does not have, or has with another secrecy.
+    pub fn missing_variable(&self, tool: &Tool) -> Option<&EnvVarName> {
+        let plain = self.required_envvars.iter().map(|name| (name, false));
+        let secret = self.required_secret_envvars.iter().map(|name| (name, true));
+        let is_missing = |name: &EnvVarName, must_be_secret: bool| {
+            tool.envvars.get(name).is_none_or(|variable| variable.is_secret != must_be_secret)
+        };
+        plain.chain(secret).find(|(name, must_be_secret)| is_missing(name, *must_be_secret)).map(|(name, _)| name)
+    }
 }

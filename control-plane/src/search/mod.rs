@@ -1,19 +1,23 @@
 //! Search in what is on record, with tantivy, which appears in this folder and nowhere else.
 //!
-//! The index is derived: whatever it holds can be made again from the store. A record goes into it after it is durable
-//! there; what was not committed when the process ended is indexed again at the next start.
+//! The index is derived: whatever it holds can be made again from the store. It takes records in the order of their
+//! numbers there, and each commit says how far it has come, so what was not committed when the process ended is exactly
+//! what comes next. Whoever searches has the rest indexed first; see `domain::search`.
 
 mod query;
 mod schema;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 use tantivy::collector::TopDocs;
 use tantivy::directory::MmapDirectory;
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument};
 
+use query::Precision;
 pub use query::{Against, Kinds, SearchQuery, Unparsable};
 use schema::Fields;
 
@@ -22,9 +26,12 @@ use crate::model::{Invocation, InvocationId, OrgId};
 /// The most results of one search.
 const MAX_RESULTS: usize = 100;
 
-/// How many records may wait in memory. Committing takes some ten milliseconds however many there are, and what waits
-/// is indexed again after a crash.
+/// How many records may wait in memory. What waits is committed by the next search, which takes some ten milliseconds
+/// and more the more there are, and is indexed again after a crash.
 const MAX_WAITING: usize = 1_000;
+
+/// The same while the index is far behind: the larger a commit, the less of it there is to merge later.
+const MAX_WAITING_BEHIND: usize = 20_000;
 
 /// The memory of the one indexing thread, in bytes; tantivy asks for at least 15 MB.
 const WRITER_BYTES: usize = 30_000_000;
@@ -34,59 +41,101 @@ pub struct Search {
     index: Index,
     reader: IndexReader,
     fields: Fields,
+    max_text_bytes: usize,
     writing: Mutex<Writing>,
 }
 
 struct Writing {
     writer: IndexWriter,
     waiting: usize,
-    newest: Option<InvocationId>,
+    reached: BTreeMap<OrgId, Reached>,
+    committed: BTreeMap<OrgId, Reached>,
+}
+
+/// How far the index has come with an organization's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// The number of the next record.
+    pub next: u64,
+    /// The id of the last one: whether it is the same in the store tells whether the index belongs to the store.
+    pub last: InvocationId,
 }
 
 impl Search {
-    /// Opens the index in a folder, and starts an empty one where there is none or it cannot be read.
-    pub fn open(folder: &Path) -> Result<Self> {
-        match Self::open_existing(folder) {
-            Ok(search) => Ok(search),
-            Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "Could not read the search index; it is made again");
-                fs_err::remove_dir_all(folder)?;
-                Self::open_existing(folder)
+    /// Opens the index in a folder, and starts an empty one where there is none, where it cannot be read, or where it
+    /// `belongs` to other records. Of each text, so many bytes are indexed.
+    pub fn open(folder: &Path, max_text_bytes: usize, belongs: impl Fn(&OrgId, Reached) -> bool) -> Result<Self> {
+        let reason = match Self::open_existing(folder, max_text_bytes) {
+            Ok(search) if search.lock().reached.iter().all(|(org, reached)| belongs(org, *reached)) => {
+                return Ok(search);
             }
-        }
+            Ok(_) => "it was made of other records".to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
+        tracing::warn!(reason, "Could not use the search index; it is made again");
+        fs_err::remove_dir_all(folder)?;
+        Self::open_existing(folder, max_text_bytes)
     }
 
-    fn open_existing(folder: &Path) -> Result<Self> {
+    fn open_existing(folder: &Path, max_text_bytes: usize) -> Result<Self> {
         fs_err::create_dir_all(folder)?;
         let (schema, fields) = schema::schema();
         let index = Index::open_or_create(MmapDirectory::open(folder)?, schema).context("failed to open the index")?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
-        let newest = index.load_metas()?.payload.as_deref().and_then(|text| InvocationId::parse(text).ok());
-        Ok(Self { index, reader, fields, writing: Mutex::new(Writing { writer, waiting: 0, newest }) })
+        let reached: BTreeMap<_, _> = match index.load_metas()?.payload {
+            None => BTreeMap::new(),
+            Some(payload) => serde_json::from_str(&payload).context("failed to read how far the index has come")?,
+        };
+        let writing = Writing { writer, waiting: 0, committed: reached.clone(), reached };
+        Ok(Self { index, reader, fields, max_text_bytes, writing: Mutex::new(writing) })
     }
 
-    /// The newest record that was committed: everything that is much older is in the index.
-    pub fn newest(&self) -> Option<InvocationId> {
-        self.writing.lock().unwrap_or_else(PoisonError::into_inner).newest
+    /// The number of the next record of an organization that is to be indexed.
+    pub fn next(&self, org: &OrgId) -> u64 {
+        self.lock().next(org)
     }
 
-    /// Puts records into the index, in the place of what it may hold of them.
-    pub fn add(&self, invocations: &[Invocation]) -> Result<()> {
-        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        for invocation in invocations {
-            let id = invocation.id.to_string();
-            writing.writer.delete_term(Term::from_field_text(self.fields.id, &id));
-            writing.writer.add_document(self.fields.document(invocation))?;
-            writing.newest = writing.newest.max(Some(invocation.id));
-            writing.waiting += 1;
+    /// Indexes the next records of an organization, which `read` gives from a number on. Says how many there were.
+    pub fn advance<E: From<anyhow::Error>>(
+        &self,
+        org: &OrgId,
+        read: impl FnOnce(u64) -> Result<Vec<Invocation>, E>,
+    ) -> Result<usize, E> {
+        let mut writing = self.lock();
+        let next = writing.next(org);
+        let invocations = read(next)?;
+        let Some(last) = invocations.last() else { return Ok(0) };
+        if let Err(error) = self.add(&mut writing, &invocations) {
+            // A writer that has failed takes nothing more. What it held is indexed again by its successor.
+            writing.start_again().context("failed to start the index's writer again")?;
+            return Err(error.context("failed to index").into());
         }
+        let count = invocations.len();
+        writing.reached.insert(org.clone(), Reached { next: next + count as u64, last: last.id });
+        writing.waiting += count;
+        if writing.waiting >= MAX_WAITING_BEHIND {
+            writing.commit()?;
+        }
+        Ok(count)
+    }
+
+    fn add(&self, writing: &mut Writing, invocations: &[Invocation]) -> Result<()> {
+        for invocation in invocations {
+            writing.writer.add_document(self.fields.document(invocation, self.max_text_bytes))?;
+        }
+        Ok(())
+    }
+
+    /// Commits what waits if it is much, so that the next search need not.
+    pub fn commit_if_many(&self) -> Result<()> {
+        let mut writing = self.lock();
         if writing.waiting >= MAX_WAITING { writing.commit() } else { Ok(()) }
     }
 
     /// Commits what waits, so that the next search sees it and the next start need not index it again.
     pub fn commit(&self) -> Result<()> {
-        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writing = self.lock();
         if writing.waiting == 0 { Ok(()) } else { writing.commit() }
     }
 
@@ -94,8 +143,14 @@ impl Search {
     pub fn find(&self, org: &OrgId, query: &SearchQuery) -> Result<Vec<InvocationId>> {
         self.commit()?;
         self.reader.reload()?;
+        // Typos cost a walk through the whole dictionary and sort last: where there is enough without, it is spared.
+        let found = self.find_with(org, query, Precision::AsWritten)?;
+        if found.len() == MAX_RESULTS { Ok(found) } else { self.find_with(org, query, Precision::WithTypos) }
+    }
+
+    fn find_with(&self, org: &OrgId, query: &SearchQuery, precision: Precision) -> Result<Vec<InvocationId>> {
         let searcher = self.reader.searcher();
-        let query = query.compile(org, &self.fields, &self.index)?;
+        let query = query.compile(org, &self.fields, &self.index, precision)?;
         let found = searcher.search(&*query, &TopDocs::with_limit(MAX_RESULTS).order_by_score())?;
         let id = |address| -> Result<InvocationId> {
             let document: TantivyDocument = searcher.doc(address)?;
@@ -103,15 +158,32 @@ impl Search {
         };
         found.into_iter().map(|(_score, address)| id(address)).collect()
     }
+
+    /// No code that holds this lock leaves what it guards half changed, so a poisoned one is as good as any.
+    fn lock(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Writing {
+    fn next(&self, org: &OrgId) -> u64 {
+        self.reached.get(org).map_or(0, |reached| reached.next)
+    }
+
     fn commit(&mut self) -> Result<()> {
+        let payload = serde_json::to_string(&self.reached)?;
         let mut prepared = self.writer.prepare_commit()?;
-        if let Some(newest) = self.newest {
-            prepared.set_payload(&newest.to_string());
-        }
+        prepared.set_payload(&payload);
         prepared.commit()?;
+        self.committed = self.reached.clone();
+        self.waiting = 0;
+        Ok(())
+    }
+
+    /// Forgets what was not committed.
+    fn start_again(&mut self) -> Result<()> {
+        self.writer.rollback()?;
+        self.reached = self.committed.clone();
         self.waiting = 0;
         Ok(())
     }
@@ -165,54 +237,135 @@ mod tests {
         }
     }
 
+    const MAX_TEXT_BYTES: usize = 1000;
+
+    fn open(folder: &Path) -> Search {
+        Search::open(folder, MAX_TEXT_BYTES, |_, _| true).unwrap()
+    }
+
+    fn add(search: &Search, org: &OrgId, invocations: &[Invocation]) {
+        let added = search.advance(org, |_| anyhow::Ok(invocations.to_vec())).unwrap();
+        assert_eq!(added, invocations.len());
+    }
+
+    fn acme() -> OrgId {
+        OrgId::parse("acme").unwrap()
+    }
+
+    fn find(search: &Search, text: &str, against: &[Against]) -> Vec<InvocationId> {
+        search.find(&acme(), &SearchQuery::parse(text, against).unwrap()).unwrap()
+    }
+
     #[test]
     fn words_prefixes_typos_and_phrases_find_what_a_person_expects() {
         let folder = tempfile::tempdir().unwrap();
-        let search = Search::open(folder.path()).unwrap();
-        let org = OrgId::parse("acme").unwrap();
+        let search = open(folder.path());
+        let (org, other) = (acme(), OrgId::parse("other").unwrap());
         let sunny = invocation(&org, output("sunny weather in Ghent tomorrow"));
         let failed = invocation(&org, raised("weather.NotFound", "no such city: Gent"));
-        search.add(&[sunny.clone(), failed.clone()]).unwrap();
-        search.add(&[invocation(&OrgId::parse("other").unwrap(), output("sunny weather"))]).unwrap();
+        add(&search, &org, &[sunny.clone(), failed.clone()]);
+        add(&search, &other, &[invocation(&other, output("sunny weather"))]);
 
-        let find =
-            |text: &str, against: &[Against]| search.find(&org, &SearchQuery::parse(text, against).unwrap()).unwrap();
+        let find = |text: &str, against: &[Against]| find(&search, text, against);
         assert_eq!(find("sunny", &[]), [sunny.id], "a word, of this organization alone");
         assert_eq!(find("tomor", &[]), [sunny.id], "a prefix");
         assert_eq!(find("tomorow", &[]), [sunny.id], "a typo");
         assert_eq!(find("\"weather in ghent\"", &[]), [sunny.id], "a phrase");
         assert_eq!(find("\"ghent in weather\"", &[]), [], "no phrase");
         assert_eq!(find("NotFound", &[Against::ExceptionType]), [failed.id], "an exception's type");
+        assert_eq!(find("NotF", &[Against::ExceptionType]), [failed.id], "the beginning of one");
+        assert_eq!(find("weather.NotFound", &[]), [failed.id], "all of it");
+        assert_eq!(find("Found", &[Against::ExceptionType]), [], "the end of one is no word");
         assert_eq!(find("ghent", &[Against::ExceptionMessage]), [failed.id], "only in that field");
         assert_eq!(find("ghent city", &[]), [failed.id], "every word has to be there");
+        assert_eq!(find("ghent", &[]), [sunny.id, failed.id], "what is as written comes before what has a typo");
+    }
+
+    #[test]
+    fn filters_leave_what_they_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let search = open(folder.path());
+        let org = acme();
+        let good = invocation(&org, output("weather"));
+        let bad = invocation(&org, raised("ValueError", "weather"));
+        let mut simulated = invocation(&org, output("weather"));
+        simulated.invocation_source = InvocationSource::SimulationConversation {
+            simulation_unit_test_set_run_id: Some("run".to_owned()),
+            unit_test_id: None,
+            run_index: None,
+            invocation_metadata: None,
+        };
+        add(&search, &org, &[good.clone(), bad.clone(), simulated.clone()]);
+        let found = |change: &dyn Fn(&mut SearchQuery)| {
+            let mut query = SearchQuery::parse("weather", &[]).unwrap();
+            change(&mut query);
+            let mut found = search.find(&org, &query).unwrap();
+            found.sort();
+            found
+        };
+        assert_eq!(found(&|_| {}), [good.id, bad.id, simulated.id]);
+        assert_eq!(found(&|query| query.succeeded = Some(false)), [bad.id]);
+        assert_eq!(found(&|query| query.tools = vec![good.tool_id, bad.tool_id]), [good.id, bad.id]);
+        assert_eq!(found(&|query| query.simulation_run_ids = vec!["run".to_owned()]), [simulated.id]);
+        assert_eq!(found(&|query| query.conversation_ids = vec!["run".to_owned()]), []);
+        let kinds = |regular, simulation| found(&|query| query.kinds = Kinds { regular, simulation });
+        assert_eq!(kinds(true, false), [good.id, bad.id]);
+        assert_eq!(kinds(false, true), [simulated.id]);
+        assert_eq!(kinds(false, false), []);
+    }
+
+    #[test]
+    fn a_long_text_is_indexed_up_to_its_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let search = open(folder.path());
+        let text = format!("first {}é last", "word ".repeat(MAX_TEXT_BYTES / 5 - 2));
+        let long = invocation(&acme(), output(&text));
+        add(&search, &acme(), std::slice::from_ref(&long));
+        assert_eq!(find(&search, "first", &[]), [long.id]);
+        assert_eq!(find(&search, "last", &[]), []);
     }
 
     #[test]
     fn what_cannot_be_parsed_is_said_to_be() {
-        for text in ["", "  ", "\"open", "!!"] {
+        for text in ["", "  ", "\"open", "!!", &"word ".repeat(33), &"a".repeat(2000)] {
             assert!(SearchQuery::parse(text, &[]).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn an_index_that_is_opened_again_knows_what_it_holds() {
+    fn an_index_that_is_opened_again_goes_on_where_it_was() {
         let folder = tempfile::tempdir().unwrap();
-        let org = OrgId::parse("acme").unwrap();
-        let kept = invocation(&org, output("kept"));
-        let search = Search::open(folder.path()).unwrap();
-        search.add(std::slice::from_ref(&kept)).unwrap();
+        let kept = invocation(&acme(), output("kept"));
+        let search = open(folder.path());
+        add(&search, &acme(), std::slice::from_ref(&kept));
+        assert_eq!(search.next(&acme()), 1);
         drop(search);
-        let search = Search::open(folder.path()).unwrap();
-        assert_eq!(search.newest(), Some(kept.id));
-        search.add(std::slice::from_ref(&kept)).unwrap();
-        let found = search.find(&org, &SearchQuery::parse("kept", &[]).unwrap()).unwrap();
-        assert_eq!(found, [kept.id], "a record that is indexed twice is found once");
+        let search = open(folder.path());
+        assert_eq!(search.next(&acme()), 1);
+        assert_eq!(find(&search, "kept", &[]), [kept.id]);
+        let last = Reached { next: 1, last: kept.id };
+        assert_eq!(search.lock().reached.get(&acme()), Some(&last));
     }
 
     #[test]
-    fn an_index_that_cannot_be_read_is_started_anew() {
+    fn an_index_of_other_records_or_that_cannot_be_read_is_started_anew() {
         let folder = tempfile::tempdir().unwrap();
+        let search = open(folder.path());
+        add(&search, &acme(), &[invocation(&acme(), output("kept"))]);
+        drop(search);
+        let search = Search::open(folder.path(), MAX_TEXT_BYTES, |_, _| false).unwrap();
+        assert_eq!(search.next(&acme()), 0);
+        assert_eq!(find(&search, "kept", &[]), []);
+        drop(search);
         fs_err::write(folder.path().join("meta.json"), "{").unwrap();
-        assert_eq!(Search::open(folder.path()).unwrap().newest(), None);
+        assert_eq!(open(folder.path()).next(&acme()), 0);
+    }
+
+    #[test]
+    fn a_fault_of_the_reader_leaves_the_index_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let search = open(folder.path());
+        assert!(search.advance(&acme(), |_| Err(anyhow::anyhow!("the store is gone"))).is_err());
+        assert_eq!(search.next(&acme()), 0);
     }
 }

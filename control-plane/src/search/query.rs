@@ -1,7 +1,9 @@
 //! A person's words become a query: every word has to be there, as it stands, as a beginning, or with a typo.
 
 use anyhow::Result;
-use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, PhraseQuery, Query, TermQuery};
+use tantivy::query::{
+    BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, FuzzyTermQuery, Occur, PhraseQuery, Query, TermQuery,
+};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::tokenizer::TokenStream;
 use tantivy::{Index, Term};
@@ -11,6 +13,18 @@ use crate::model::{OrgId, ToolId};
 
 /// The most words of one query; each costs a walk through the dictionary.
 const MAX_WORDS: usize = 32;
+
+/// The longest query, in bytes.
+const MAX_QUERY_BYTES: usize = 1_000;
+
+/// How closely words have to match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Precision {
+    /// As words or as the beginnings of words.
+    AsWritten,
+    /// Also with a typo.
+    WithTypos,
+}
 
 /// A field that is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +85,9 @@ enum Part {
 impl SearchQuery {
     /// Parses words and quoted phrases. No field means all of them.
     pub fn parse(text: &str, against: &[Against]) -> Result<Self, Unparsable> {
+        if text.len() > MAX_QUERY_BYTES {
+            return Err(Unparsable("the query is longer than 1000 bytes: leave something out"));
+        }
         let mut parts = Vec::new();
         for (index, piece) in text.split('"').enumerate() {
             if index % 2 == 1 {
@@ -95,10 +112,18 @@ impl SearchQuery {
         Ok(Self { parts, against: against.to_vec(), ..Self::default() })
     }
 
-    pub(super) fn compile(&self, org: &OrgId, fields: &Fields, index: &Index) -> Result<Box<dyn Query>> {
-        let one_of = |field: Field, values: Vec<String>| {
-            let terms = values.iter().map(|value| term(Term::from_field_text(field, value))).collect();
-            (Occur::Must, any(terms))
+    pub(super) fn compile(
+        &self,
+        org: &OrgId,
+        fields: &Fields,
+        index: &Index,
+        precision: Precision,
+    ) -> Result<Box<dyn Query>> {
+        // A filter says nothing of how good a match is.
+        let one_of = |field: Field, values: Vec<String>| -> (Occur, Box<dyn Query>) {
+            let mut terms: Vec<_> = values.iter().map(|value| filter(Term::from_field_text(field, value))).collect();
+            let query = if terms.len() == 1 { terms.remove(0) } else { any(terms) };
+            (Occur::Must, Box::new(ConstScoreQuery::new(query, 0.0)))
         };
         let mut all = vec![one_of(fields.org, vec![org.to_string()])];
         if !self.tools.is_empty() {
@@ -113,11 +138,18 @@ impl SearchQuery {
         if let Some(succeeded) = self.succeeded {
             all.push(one_of(fields.succeeded, vec![succeeded.to_string()]));
         }
-        let kinds = [(self.kinds.regular, REGULAR), (self.kinds.simulation, SIMULATION)];
-        let kinds = kinds.iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| (*kind).to_owned()).collect();
-        all.push(one_of(fields.source_type, kinds));
+        match self.kinds {
+            Kinds { regular: true, simulation: true } => {}
+            Kinds { regular: true, simulation: false } => {
+                all.push(one_of(fields.source_type, vec![REGULAR.to_owned()]));
+            }
+            Kinds { regular: false, simulation: true } => {
+                all.push(one_of(fields.source_type, vec![SIMULATION.to_owned()]));
+            }
+            Kinds { regular: false, simulation: false } => return Ok(Box::new(EmptyQuery)),
+        }
         for part in &self.parts {
-            let in_fields = self.fields(fields).into_iter().map(|field| part.compile(field, index));
+            let in_fields = self.fields(fields).into_iter().map(|field| part.compile(field, index, precision));
             all.push((Occur::Must, any(in_fields.collect::<Result<_>>()?)));
         }
         Ok(Box::new(BooleanQuery::new(all)))
@@ -137,7 +169,7 @@ impl SearchQuery {
 }
 
 impl Part {
-    fn compile(&self, field: Field, index: &Index) -> Result<Box<dyn Query>> {
+    fn compile(&self, field: Field, index: &Index, precision: Precision) -> Result<Box<dyn Query>> {
         let (Self::Word(text) | Self::Phrase(text)) = self;
         let mut words = Vec::new();
         let mut analyzer = index.tokenizer_for_field(field)?;
@@ -147,9 +179,9 @@ impl Part {
         }
         Ok(match (self, &words[..]) {
             // The analyzer drops words that are too long to be one.
-            (_, []) => Box::new(tantivy::query::EmptyQuery),
+            (_, []) => Box::new(EmptyQuery),
             (Self::Phrase(_), [word]) => term(word.clone()),
-            (Self::Word(_), [word]) => loosely(word, text.chars().count()),
+            (Self::Word(_), [word]) => loosely(word, text.chars().count(), precision),
             // `weather.NotFound` is two words to the index, one after the other.
             (_, _) => Box::new(PhraseQuery::new(words)),
         })
@@ -157,13 +189,13 @@ impl Part {
 }
 
 /// A word as it stands, as a beginning, or with a typo; the closer, the better.
-fn loosely(word: &Term, length: usize) -> Box<dyn Query> {
+fn loosely(word: &Term, length: usize, precision: Precision) -> Box<dyn Query> {
     let mut ways = vec![boosted(term(word.clone()), 4.0)];
     if length >= 2 {
         ways.push(boosted(Box::new(FuzzyTermQuery::new_prefix(word.clone(), 0, true)), 2.0));
     }
     // Below four letters nearly every word is one letter away from another.
-    if length >= 4 {
+    if length >= 4 && precision == Precision::WithTypos {
         let typos = if length >= 8 { 2 } else { 1 };
         ways.push(Box::new(FuzzyTermQuery::new(word.clone(), typos, true)));
     }
@@ -172,6 +204,10 @@ fn loosely(word: &Term, length: usize) -> Box<dyn Query> {
 
 fn term(term: Term) -> Box<dyn Query> {
     Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs))
+}
+
+fn filter(term: Term) -> Box<dyn Query> {
+    Box::new(TermQuery::new(term, IndexRecordOption::Basic))
 }
 
 fn boosted(query: Box<dyn Query>, factor: f32) -> Box<dyn Query> {

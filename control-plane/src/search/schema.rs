@@ -46,8 +46,9 @@ pub const REGULAR: &str = "regular-conversation";
 pub const SIMULATION: &str = "simulation-conversation";
 
 impl Fields {
-    /// A record as the index takes it in.
-    pub fn document(&self, invocation: &Invocation) -> TantivyDocument {
+    /// A record as the index takes it in: of each text, so many bytes.
+    pub fn document(&self, invocation: &Invocation, max_text_bytes: usize) -> TantivyDocument {
+        let bounded = |text: &str| text[..text.floor_char_boundary(max_text_bytes)].to_owned();
         let mut document = TantivyDocument::new();
         document.add_text(self.id, invocation.id.to_string());
         document.add_text(self.org, invocation.org_id.as_str());
@@ -65,13 +66,13 @@ impl Fields {
         match &invocation.invocation_status {
             InvocationStatus::Succeeded { output } => {
                 document.add_text(self.succeeded, "true");
-                document.add_text(self.output, output);
+                document.add_text(self.output, bounded(output));
             }
             InvocationStatus::Failed { exception_message, exception_type, exception_stack_trace } => {
                 document.add_text(self.succeeded, "false");
-                document.add_text(self.exception_message, exception_message);
-                document.add_text(self.exception_type, exception_type);
-                document.add_text(self.exception_stack_trace, exception_stack_trace.join("\n"));
+                document.add_text(self.exception_message, bounded(exception_message));
+                document.add_text(self.exception_type, bounded(exception_type));
+                document.add_text(self.exception_stack_trace, bounded(&exception_stack_trace.join("\n")));
             }
         }
         document

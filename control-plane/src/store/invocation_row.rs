@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Blobs;
+use super::invocation_columns::Entry;
 use super::rows::Stored;
 use crate::error::Result;
 use crate::model::{Invocation, InvocationId, InvocationSource, InvocationStatus, OrgId, ToolId, Version};
@@ -56,8 +57,20 @@ impl InvocationRow {
         })
     }
 
+    /// What the columns hold of it.
+    pub(super) fn entry(&self) -> Entry {
+        let succeeded = matches!(self.status, StatusRow::Succeeded { .. });
+        Entry::new(self.id, self.created_at, (self.tool_id, self.tool_version), &self.source, succeeded)
+    }
+
     /// The invocation, with what is kept in blobs.
     pub(super) fn load(self, blobs: &Blobs) -> Result<Invocation> {
+        let logs = self.logs.clone().load(blobs)?;
+        Ok(Invocation { logs, ..self.load_without_logs(blobs)? })
+    }
+
+    /// The invocation as lists show it: what the tool printed is not read.
+    pub(super) fn load_without_logs(self, blobs: &Blobs) -> Result<Invocation> {
         Ok(Invocation {
             id: self.id,
             org_id: self.org_id,
@@ -68,7 +81,7 @@ impl InvocationRow {
             tool_id: self.tool_id,
             tool_version: self.tool_version,
             inputs: self.inputs.load(blobs)?,
-            logs: self.logs.load(blobs)?,
+            logs: String::new(),
         })
     }
 }

@@ -1,212 +1,163 @@
-//! Invocations: written once, and found by id, by tool, by conversation and by simulation run.
+//! Invocations: written once, numbered in the order in which they are written, and found by id, by number and by list.
 
-use std::ops::Bound;
+use std::sync::{Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
-use sled::Transactional;
-use sled::transaction::abort;
+use sled::transaction::ConflictableTransactionResult;
 
+use super::invocation_chunks::number_key;
+use super::invocation_columns::{Columns, Entry, View};
+use super::invocation_page::Listing;
 use super::invocation_row::InvocationRow;
-use super::{Store, rows};
+use super::{Store, decided, rows};
 use crate::error::{Error, Result};
-use crate::model::{Invocation, InvocationId, InvocationSource, OrgId, ToolId};
+use crate::model::{Invocation, InvocationId, OrgId};
 
-/// Which invocations of an organization.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Index {
-    /// All of them.
-    All,
-    /// Those of a tool, whatever the version.
-    Tool(ToolId),
-    /// Those of a conversation with a person, by the conversation's id.
-    Conversation(String),
-    /// Those of a simulation, by the id of the run of its set of tests.
-    SimulationRun(String),
+/// How many rows of a page one thread reads. Starting a thread costs as much as reading one or two.
+const ROWS_PER_READER: usize = 16;
+
+/// A page of a list.
+#[derive(Debug)]
+pub struct InvocationPage {
+    /// Its entries, without what the tools printed.
+    pub invocations: Vec<Invocation>,
+    /// The number of the last one, where more come after it.
+    pub continue_after: Option<u64>,
 }
 
-/// In which order; an id sorts by the time at which it was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// By ascending id.
-    OldestFirst,
-    /// By descending id.
-    NewestFirst,
-}
-
-/// The ids of invocations, read from the index as they are asked for. One that is recorded meanwhile may be among them.
-pub struct InvocationIds {
-    entries: sled::Iter,
-    order: Order,
-}
-
-impl Iterator for InvocationIds {
-    type Item = Result<InvocationId>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let entry = match self.order {
-            Order::OldestFirst => self.entries.next(),
-            Order::NewestFirst => self.entries.next_back(),
-        };
-        Some(entry?.map_err(Error::from).and_then(|(key, _)| id_of(&key)))
-    }
+struct Written {
+    row: Vec<u8>,
+    entry: Entry,
 }
 
 impl Store {
-    /// Records invocations, all of them or none, and in every index. `Error::Conflict` when one is on record already.
+    /// Records invocations, all of them or none. `Error::Conflict` when one is on record already.
     pub async fn record_invocations(&self, org: &OrgId, invocations: &[Invocation]) -> Result<()> {
         self.check_writable()?;
         let mut blobs = Vec::new();
-        let mut recorded = Vec::with_capacity(invocations.len());
+        let mut rows_to_write = Vec::with_capacity(invocations.len());
         for invocation in invocations {
-            let row = rows::encode(&InvocationRow::new(invocation, &mut blobs)?, &mut blobs)?;
-            recorded.push((Keys::new(org, invocation), row));
+            let row = InvocationRow::new(invocation, &mut blobs)?;
+            let entry = row.entry();
+            rows_to_write.push(Written { row: rows::encode(&row, &mut blobs)?, entry });
         }
         self.put_blobs(blobs).await?;
 
-        let trees = (
-            &self.invocations,
-            &self.invocations_by_tool,
-            &self.invocations_by_conversation,
-            &self.invocations_by_simulation_run,
-        );
-        let outcome = trees.transaction(|(all, by_tool, by_conversation, by_simulation_run)| {
-            for (keys, row) in &recorded {
-                if all.insert(keys.all.as_slice(), row.as_slice())?.is_some() {
-                    return abort(Error::Conflict("an invocation of that id is on record already".to_owned()));
-                }
-                by_tool.insert(keys.tool.as_slice(), rows::MARK)?;
-                if let Some(key) = &keys.conversation {
-                    by_conversation.insert(key.as_slice(), rows::MARK)?;
-                }
-                if let Some(key) = &keys.simulation_run {
-                    by_simulation_run.insert(key.as_slice(), rows::MARK)?;
-                }
+        let columns = self.columns.of(org);
+        let end = self.write_invocations(org, &columns, &rows_to_write)?;
+        self.durability.durable().await?;
+        let (full, classes) = {
+            let mut columns = columns.lock().unwrap_or_else(PoisonError::into_inner);
+            (columns.confirm(end), columns.classes())
+        };
+        self.keep_chunks(org, full, &classes).await;
+        Ok(())
+    }
+
+    /// Writes rows and gives the number that the next one will have. Whoever writes holds the columns, so numbers have
+    /// no gaps, and what is durable is always the first so many.
+    fn write_invocations(&self, org: &OrgId, columns: &Mutex<Columns>, written: &[Written]) -> Result<u64> {
+        let mut columns = columns.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ids: Vec<_> = written.iter().map(|written| written.entry.id).collect();
+        ids.sort_unstable();
+        if ids.windows(2).any(|pair| pair[0] == pair[1]) || ids.iter().any(|id| columns.contains(*id)) {
+            return Err(Error::Conflict("an invocation of that id is on record already".to_owned()));
+        }
+        let first = columns.written();
+        let outcome = self.invocations.transaction(|all| -> ConflictableTransactionResult<(), Error> {
+            for (number, Written { row, .. }) in (first..).zip(written) {
+                all.insert(number_key(org, number), row.as_slice())?;
             }
             Ok(())
         });
-        self.durable(outcome).await
+        decided(outcome)?;
+        written.iter().for_each(|written| columns.push(&written.entry));
+        Ok(columns.written())
     }
 
     /// The invocation, if there is one of that id, with its inputs, output and logs.
     pub fn get_invocation(&self, org: &OrgId, id: InvocationId) -> Result<Option<Invocation>> {
-        let row: Option<InvocationRow> = self.read(&self.invocations, &rows::key(org, &[id.as_bytes()]))?;
-        row.map(|row| row.load(&self.blobs)).transpose()
+        let number = self.recorded(org).number(id);
+        number.map(|number| self.numbered(org, number)?.load(&self.blobs)).transpose()
     }
 
-    /// The ids of the invocations in an index that come after one of them in that order, or of all.
-    pub fn invocation_ids(
-        &self,
-        org: &OrgId,
-        index: &Index,
-        order: Order,
-        after: Option<InvocationId>,
-    ) -> InvocationIds {
-        let tree = match index {
-            Index::All => &self.invocations,
-            Index::Tool(_) => &self.invocations_by_tool,
-            Index::Conversation(_) => &self.invocations_by_conversation,
-            Index::SimulationRun(_) => &self.invocations_by_simulation_run,
-        };
-        let first = Bound::Included(index_key(org, index, &[0; 12]));
-        let last = Bound::Included(index_key(org, index, &[u8::MAX; 12]));
-        let after = after.map(|id| Bound::Excluded(index_key(org, index, id.as_bytes())));
-        let range = match order {
-            Order::OldestFirst => (after.unwrap_or(first), last),
-            Order::NewestFirst => (first, after.unwrap_or(last)),
-        };
-        InvocationIds { entries: tree.range::<Vec<u8>, _>(range), order }
+    /// Those of these ids that there are, in the order of the ids, without what the tools printed.
+    pub fn get_invocations(&self, org: &OrgId, ids: &[InvocationId]) -> Result<Vec<Invocation>> {
+        let view = self.recorded(org);
+        let numbers: Vec<_> = ids.iter().filter_map(|id| view.number(*id)).collect();
+        self.load_all(org, &numbers)
     }
-}
 
-/// The keys of one invocation.
-struct Keys {
-    all: Vec<u8>,
-    tool: Vec<u8>,
-    conversation: Option<Vec<u8>>,
-    simulation_run: Option<Vec<u8>>,
-}
+    /// A page of a list of all that is durable. `Error::Invalid` when it is to come after an entry that does not exist.
+    pub fn list_invocations(&self, org: &OrgId, listing: &Listing) -> Result<InvocationPage> {
+        let view = self.recorded(org);
+        if listing.after.is_some_and(|after| after >= view.len) {
+            let message = "continuation_token must be 0, or the one of the previous page";
+            return Err(Error::invalid(&["query", "continuation_token"], "value_error", message));
+        }
+        let (numbers, has_more) = view.page(listing);
+        let invocations = self.load_all(org, &numbers)?;
+        let continue_after = numbers.last().copied().filter(|_| has_more);
+        Ok(InvocationPage { invocations, continue_after })
+    }
 
-impl Keys {
-    fn new(org: &OrgId, invocation: &Invocation) -> Self {
-        let key = |index: Index| index_key(org, &index, invocation.id.as_bytes());
-        let (conversation, simulation_run) = match &invocation.invocation_source {
-            InvocationSource::RegularConversation { conversation_id, .. } => (conversation_id.clone(), None),
-            InvocationSource::SimulationConversation { simulation_unit_test_set_run_id, .. } => {
-                (None, simulation_unit_test_set_run_id.clone())
+    /// How many invocations are durable. Their numbers are those below.
+    pub fn count_invocations(&self, org: &OrgId) -> u64 {
+        self.columns.of(org).lock().unwrap_or_else(PoisonError::into_inner).durable()
+    }
+
+    /// The id of an invocation by its number.
+    pub fn invocation_id(&self, org: &OrgId, number: u64) -> Option<InvocationId> {
+        self.recorded(org).id(number)
+    }
+
+    /// Durable invocations by number, from `first` on and at most `limit` of them, without what the tools printed.
+    pub fn invocations_from(&self, org: &OrgId, first: u64, limit: usize) -> Result<Vec<Invocation>> {
+        let end = self.count_invocations(org).min(first.saturating_add(limit as u64));
+        let numbers: Vec<_> = (first..end).collect();
+        self.load(org, &numbers)
+    }
+
+    /// The organizations that have invocations.
+    pub fn organizations_with_invocations(&self) -> Vec<OrgId> {
+        self.columns.organizations()
+    }
+
+    fn recorded(&self, org: &OrgId) -> View {
+        self.columns.of(org).lock().unwrap_or_else(PoisonError::into_inner).view()
+    }
+
+    /// Reads rows with some threads: they lie wherever they were written, and what waits for the disk can wait at once.
+    fn load_all(&self, org: &OrgId, numbers: &[u64]) -> Result<Vec<Invocation>> {
+        std::thread::scope(|scope| {
+            let (own, others) = numbers.split_at(numbers.len().min(ROWS_PER_READER));
+            let readers = others.chunks(ROWS_PER_READER).map(|part| scope.spawn(move || self.load(org, part)));
+            let readers: Vec<_> = readers.collect();
+            let mut invocations = self.load(org, own)?;
+            for reader in readers {
+                let panicked = |_| Error::internal(anyhow::anyhow!("a reader panicked"), "failed to read records");
+                invocations.extend(reader.join().map_err(panicked)??);
             }
-        };
-        Self {
-            all: key(Index::All),
-            tool: key(Index::Tool(invocation.tool_id)),
-            conversation: conversation.map(|id| key(Index::Conversation(id))),
-            simulation_run: simulation_run.map(|id| key(Index::SimulationRun(id))),
-        }
+            Ok(invocations)
+        })
     }
-}
 
-fn index_key(org: &OrgId, index: &Index, id: &[u8; 12]) -> Vec<u8> {
-    match index {
-        Index::All => rows::key(org, &[id]),
-        Index::Tool(tool) => rows::key(org, &[tool.as_bytes(), id]),
-        // Others chose these ids: their hashes are all of one length, and short.
-        Index::Conversation(other) | Index::SimulationRun(other) => {
-            rows::key(org, &[Sha256::digest(other).as_slice(), id])
-        }
+    fn load(&self, org: &OrgId, numbers: &[u64]) -> Result<Vec<Invocation>> {
+        numbers.iter().map(|number| self.numbered(org, *number)?.load_without_logs(&self.blobs)).collect()
     }
-}
 
-/// Every index's keys end with the invocation's id.
-fn id_of(key: &[u8]) -> Result<InvocationId> {
-    let id = &key[key.len().saturating_sub(12)..];
-    InvocationId::parse(&hex::encode(id)).map_err(|e| Error::internal(e, "failed to read an invocation's id"))
+    fn numbered(&self, org: &OrgId, number: u64) -> Result<InvocationRow> {
+        let row = self.read(&self.invocations, &number_key(org, number))?;
+        row.ok_or_else(|| {
+            Error::internal(anyhow::anyhow!("invocation {number} is not there"), "failed to read a record")
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-    use serde_json::json;
-
-    use super::super::testing::{acme, open_in, other_org};
+    use super::super::testing::{acme, conversation, invocation, open_in, other_org};
     use super::*;
-    use crate::model::{InvocationStatus, UserId, Version};
-
-    fn conversation(id: &str) -> InvocationSource {
-        InvocationSource::RegularConversation {
-            user_id: UserId::new(),
-            conversation_id: Some(id.to_owned()),
-            interaction_id: None,
-            invocation_metadata: None,
-        }
-    }
-
-    fn simulation_run(id: &str) -> InvocationSource {
-        InvocationSource::SimulationConversation {
-            simulation_unit_test_set_run_id: Some(id.to_owned()),
-            unit_test_id: None,
-            run_index: None,
-            invocation_metadata: None,
-        }
-    }
-
-    fn invocation(tool_id: ToolId, source: InvocationSource, text_bytes: usize) -> Invocation {
-        let text = "x".repeat(text_bytes);
-        Invocation {
-            id: InvocationId::new(),
-            org_id: acme(),
-            created_at: Timestamp::UNIX_EPOCH,
-            invocation_status: InvocationStatus::Succeeded { output: text.clone() },
-            invocation_source: source,
-            duration_ms: 1.5,
-            tool_id,
-            tool_version: Version::FIRST,
-            inputs: json!({"city": text}),
-            logs: text,
-        }
-    }
-
-    fn ids(store: &Store, index: &Index, order: Order, after: Option<InvocationId>) -> Vec<InvocationId> {
-        store.invocation_ids(&acme(), index, order, after).collect::<Result<_>>().unwrap()
-    }
+    use crate::model::{InvocationStatus, ToolId};
 
     #[tokio::test]
     async fn an_invocation_comes_back_whole_at_every_size() {
@@ -230,32 +181,6 @@ mod tests {
             let read = store.get_invocation(&acme(), invocation.id).unwrap().unwrap();
             assert_eq!(read.invocation_status, invocation.invocation_status);
         }
-    }
-
-    #[tokio::test]
-    async fn each_index_holds_its_own_in_both_orders() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open_in(folder.path());
-        let (tool, other_tool) = (ToolId::new(), ToolId::new());
-        let invocations = [
-            invocation(tool, conversation("a"), 1),
-            invocation(other_tool, conversation("b"), 1),
-            invocation(tool, simulation_run("a"), 1),
-            invocation(tool, conversation("a"), 1),
-        ];
-        store.record_invocations(&acme(), &invocations).await.unwrap();
-        let id = |i: usize| invocations[i].id;
-
-        use Order::{NewestFirst, OldestFirst};
-        assert_eq!(ids(&store, &Index::All, OldestFirst, None), [id(0), id(1), id(2), id(3)]);
-        assert_eq!(ids(&store, &Index::All, NewestFirst, None), [id(3), id(2), id(1), id(0)]);
-        assert_eq!(ids(&store, &Index::Tool(tool), NewestFirst, None), [id(3), id(2), id(0)]);
-        assert_eq!(ids(&store, &Index::Tool(tool), NewestFirst, Some(id(2))), [id(0)]);
-        assert_eq!(ids(&store, &Index::Tool(tool), OldestFirst, Some(id(0))), [id(2), id(3)]);
-        assert_eq!(ids(&store, &Index::Conversation("a".to_owned()), OldestFirst, None), [id(0), id(3)]);
-        assert_eq!(ids(&store, &Index::SimulationRun("a".to_owned()), OldestFirst, None), [id(2)]);
-        assert!(ids(&store, &Index::Conversation("c".to_owned()), OldestFirst, None).is_empty());
-        assert_eq!(store.invocation_ids(&other_org(), &Index::All, OldestFirst, None).count(), 0);
     }
 
     #[tokio::test]

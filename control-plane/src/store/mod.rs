@@ -14,7 +14,7 @@
 //! | `users` | user id | [`User`](crate::model::User) |
 //! | `roles` | role name | [`Role`](crate::model::Role) |
 //! | `api_keys` | key id | [`ApiKey`](crate::model::ApiKey) |
-//! | `api_key_counts` | | how many keys there are |
+//! | `access_changes` | | how many changes there were of users, roles and API keys |
 //! | `tools` | tool id | [`Tool`](crate::model::Tool) |
 //! | `tool_names` | name | the id of the tool that has the name and is not deprecated |
 //! | `versions` | tool id, major, minor, patch | [`ToolVersion`](crate::model::ToolVersion) |
@@ -22,22 +22,26 @@
 //! | `version_counts` | tool id | how many versions there are |
 //! | `builds` | build key | [`Build`] |
 //! | `locks` | tree | `pylock.toml` |
-//! | `invocations` | invocation id | [`Invocation`](crate::model::Invocation) |
-//! | `invocations_by_tool` | tool id, invocation id | a mark |
-//! | `invocations_by_conversation` | SHA-256 of the conversation's id, invocation id | a mark |
-//! | `invocations_by_simulation_run` | SHA-256 of the run's id, invocation id | a mark |
+//! | `invocations` | number, from 0 in the order of writing and without gaps | [`Invocation`](crate::model::Invocation) |
+//! | `invocation_chunks` | number of a chunk | the blob of a full chunk of columns: see `invocation_columns` |
+//! | `pushers` | commit, 40 digits | [`UserRef`](crate::model::UserRef): who pushed it first |
 //!
 //! The one key without an organization is `format` in sled's default tree. `rows` says what a value looks like.
 
+mod access;
 mod api_keys;
 mod blobs;
 mod builds;
 mod durability;
 mod engine;
 mod error;
+mod invocation_chunks;
+mod invocation_columns;
+mod invocation_page;
 mod invocation_row;
 mod invocations;
 mod organizations;
+mod pushers;
 mod reserve;
 mod roles;
 mod rows;
@@ -51,18 +55,21 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sled::Tree;
 use sled::transaction::{TransactionError, TransactionResult};
 
+pub use access::AccessChange;
 pub use blobs::Blobs;
 pub use builds::Build;
 pub use error::StoreError;
-pub use invocations::{Index, InvocationIds, Order};
+pub use invocation_columns::Class;
+pub use invocation_page::{Listing, Order, Sort, SortField};
+pub use invocations::InvocationPage;
 
 use crate::error::{Error, Result};
 use durability::Durability;
+use invocation_chunks::AllColumns;
 use reserve::Reserve;
 
 /// How a store behaves.
@@ -80,7 +87,7 @@ pub struct Store {
     users: Tree,
     roles: Tree,
     api_keys: Tree,
-    api_key_counts: Tree,
+    access_changes: Tree,
     tools: Tree,
     tool_names: Tree,
     versions: Tree,
@@ -88,10 +95,10 @@ pub struct Store {
     version_counts: Tree,
     builds: Tree,
     locks: Tree,
+    pushers: Tree,
     invocations: Tree,
-    invocations_by_tool: Tree,
-    invocations_by_conversation: Tree,
-    invocations_by_simulation_run: Tree,
+    invocation_chunks: Tree,
+    columns: AllColumns,
     blobs: Blobs,
     reserve: Arc<Reserve>,
     _lock: File,
@@ -112,7 +119,7 @@ impl Store {
             users: tree("users")?,
             roles: tree("roles")?,
             api_keys: tree("api_keys")?,
-            api_key_counts: tree("api_key_counts")?,
+            access_changes: tree("access_changes")?,
             tools: tree("tools")?,
             tool_names: tree("tool_names")?,
             versions: tree("versions")?,
@@ -120,10 +127,10 @@ impl Store {
             version_counts: tree("version_counts")?,
             builds: tree("builds")?,
             locks: tree("locks")?,
+            pushers: tree("pushers")?,
             invocations: tree("invocations")?,
-            invocations_by_tool: tree("invocations_by_tool")?,
-            invocations_by_conversation: tree("invocations_by_conversation")?,
-            invocations_by_simulation_run: tree("invocations_by_simulation_run")?,
+            invocation_chunks: tree("invocation_chunks")?,
+            columns: AllColumns::default(),
             durability: {
                 // The first round makes what opening wrote durable, and with it the folders themselves.
                 let db = db.clone();
@@ -139,6 +146,7 @@ impl Store {
             reserve,
             _lock: lock,
         };
+        store.load_columns()?;
         Ok(store)
     }
 
@@ -184,22 +192,6 @@ impl Store {
         tokio::task::spawn_blocking(move || contents.iter().try_for_each(|content| blobs.put(content).map(drop)))
             .await
             .map_err(|e| Error::internal(e, "failed to write the blobs of a row"))?
-    }
-
-    /// Adds a row whose key must be free; `taken` is what the caller reads when it is not.
-    async fn add<T: Serialize>(&self, tree: &Tree, key: Vec<u8>, row: &T, taken: String) -> Result<()> {
-        self.check_writable()?;
-        let mut blobs = Vec::new();
-        let row = rows::encode(row, &mut blobs)?;
-        self.put_blobs(blobs).await?;
-
-        let outcome = tree.transaction(|tree| {
-            if tree.insert(key.as_slice(), row.as_slice())?.is_some() {
-                return sled::transaction::abort(Error::Conflict(taken.clone()));
-            }
-            Ok(())
-        });
-        self.durable(outcome).await
     }
 
     /// The row of a key.

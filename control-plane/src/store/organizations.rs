@@ -26,15 +26,14 @@ impl Store {
         let user_row = rows::encode(user, &mut blobs)?;
         let api_key_key = rows::key(org, &[api_key.id.as_bytes()]);
         let api_key_row = rows::encode(api_key, &mut blobs)?;
-        let api_key_count = rows::encode_count(1)?;
         let mut role_rows = Vec::new();
         for role in roles {
-            role_rows.push((rows::key(org, &[role.name.as_bytes()]), rows::encode(role, &mut blobs)?));
+            role_rows.push((rows::key(org, &[role.name.as_str().as_bytes()]), rows::encode(role, &mut blobs)?));
         }
         self.put_blobs(blobs).await?;
 
-        let trees = (&self.organizations, &self.users, &self.roles, &self.api_keys, &self.api_key_counts);
-        let outcome = trees.transaction(|(organizations, users, roles, api_keys, api_key_counts)| {
+        let trees = (&self.organizations, &self.users, &self.roles, &self.api_keys);
+        let outcome = trees.transaction(|(organizations, users, roles, api_keys)| {
             if organizations.insert(org_key.as_slice(), org_row.as_slice())?.is_some() {
                 return abort(Error::Conflict(format!("there is an organization `{org}` already")));
             }
@@ -43,7 +42,6 @@ impl Store {
                 roles.insert(key.as_slice(), row.as_slice())?;
             }
             api_keys.insert(api_key_key.as_slice(), api_key_row.as_slice())?;
-            api_key_counts.insert(org_key.as_slice(), api_key_count.as_slice())?;
             Ok(())
         });
         self.durable(outcome).await
@@ -71,13 +69,13 @@ impl Store {
 mod tests {
     use super::super::testing::{acme, open_in, other_org};
     use super::*;
-    use crate::model::{ApiKeyId, UserId};
+    use crate::model::{ApiKeyId, RoleName, UserId};
 
     fn parts() -> (Vec<Role>, User, ApiKey) {
         let created_at = Timestamp::UNIX_EPOCH;
-        let role_name = "DefaultAdministratorRole".to_owned();
+        let role_name = RoleName::administrator();
         let roles = vec![Role { name: role_name.clone(), permission_grants: Vec::new() }];
-        let user = User { id: UserId::new(), created_at, role_name: role_name.clone() };
+        let user = User { id: UserId::new(), home: None, name: None, created_at, role_name: role_name.clone() };
         let key_sha256 = "00".repeat(32);
         let api_key =
             ApiKey { id: ApiKeyId::new(), name: None, key_sha256, role_name, created_at, expires_at: created_at };

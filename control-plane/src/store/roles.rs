@@ -1,23 +1,22 @@
-//! Roles.
+//! Roles. `access` writes them.
 
 use super::{Store, rows};
 use crate::error::Result;
-use crate::model::{OrgId, Role};
+use crate::model::{OrgId, Role, RoleName};
 
 impl Store {
     /// The role, if there is one of that name.
-    pub fn get_role(&self, org: &OrgId, name: &str) -> Result<Option<Role>> {
-        self.read(&self.roles, &rows::key(org, &[name.as_bytes()]))
-    }
-
-    /// Adds a role. `Error::Conflict` when there is one of that name.
-    pub async fn create_role(&self, org: &OrgId, role: &Role) -> Result<()> {
-        let taken = format!("there is a role `{}` already: choose another name", role.name);
-        self.add(&self.roles, rows::key(org, &[role.name.as_bytes()]), role, taken).await
+    pub fn get_role(&self, org: &OrgId, name: &RoleName) -> Result<Option<Role>> {
+        self.read(&self.roles, &rows::key(org, &[name.as_str().as_bytes()]))
     }
 
     /// All roles, by name.
     pub fn list_roles(&self, org: &OrgId) -> Result<Vec<Role>> {
         self.list(&self.roles, &rows::key(org, &[]))
+    }
+
+    /// How many roles there are. It reads no row.
+    pub fn count_roles(&self, org: &OrgId) -> Result<usize> {
+        self.roles.scan_prefix(rows::key(org, &[])).keys().try_fold(0, |count, key| Ok(key.map(|_| count + 1)?))
     }
 }

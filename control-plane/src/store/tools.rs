@@ -47,8 +47,9 @@ impl Store {
         self.list(&self.tools, &rows::key(org, &[]))
     }
 
-    /// Changes a tool and gives what it has become. `change` runs again when another change came first, each time on
-    /// the tool as it is then; its error ends the matter. It must leave the id, the name and the deprecation alone.
+    /// Changes a tool and gives what it has become. `change` runs again when another change or a new version of the tool
+    /// came first, each time on the tool as it is then, so what it finds about the tool's versions holds; its error ends
+    /// the matter. It must leave the id, the name and the deprecation alone.
     pub async fn update_tool<F>(&self, org: &OrgId, id: ToolId, mut change: F) -> Result<Tool>
     where
         F: FnMut(&mut Tool) -> Result<()>,
@@ -56,6 +57,8 @@ impl Store {
         let key = rows::key(org, &[id.as_bytes()]);
         loop {
             self.check_writable()?;
+            // It shows a version that is published from here on.
+            let count = self.version_counts.get(&key)?;
             let (old, before) = self.tool_row(&key, id)?;
             let mut tool = before.clone();
             change(&mut tool)?;
@@ -66,13 +69,15 @@ impl Store {
             let row = rows::encode(&tool, &mut blobs)?;
             self.put_blobs(blobs).await?;
 
-            let outcome = self.tools.transaction(|tools| -> ConflictableTransactionResult<bool, Error> {
-                if tools.get(&key)?.as_ref() != Some(&old) {
-                    return Ok(false);
-                }
-                tools.insert(key.as_slice(), row.as_slice())?;
-                Ok(true)
-            });
+            let outcome = (&self.tools, &self.version_counts).transaction(
+                |(tools, counts)| -> ConflictableTransactionResult<bool, Error> {
+                    if tools.get(&key)?.as_ref() != Some(&old) || counts.get(&key)? != count {
+                        return Ok(false);
+                    }
+                    tools.insert(key.as_slice(), row.as_slice())?;
+                    Ok(true)
+                },
+            );
             if self.durable(outcome).await? {
                 return Ok(tool);
             }
@@ -132,7 +137,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{acme, open_in, other_org, someone, tool};
+    use super::super::testing::{acme, open_in, other_org, someone, tool, version};
     use super::*;
 
     #[tokio::test]
@@ -178,6 +183,25 @@ mod tests {
             change.await.unwrap();
         }
         assert_eq!(store.get_tool(&acme(), id).unwrap().unwrap().tags.len(), 8);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_judged_again_when_a_version_comes_between() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_in(folder.path());
+        let tool = tool("weather");
+        store.create_tool(&acme(), &tool).await.unwrap();
+        let mut seen = Vec::new();
+        let change = |_: &mut Tool| {
+            seen.push(store.list_versions(&acme(), tool.id).unwrap().len());
+            if seen.len() == 1 {
+                let published = async { store.insert_version(&acme(), &version(tool.id, "1.0.0")).await };
+                futures::executor::block_on(published).unwrap();
+            }
+            Ok(())
+        };
+        store.update_tool(&acme(), tool.id, change).await.unwrap();
+        assert_eq!(seen, [0, 1]);
     }
 
     #[tokio::test]

@@ -17,7 +17,8 @@ pub(super) struct Replacement {
 }
 
 impl Store {
-    /// Adds a version. `Error::Conflict` when its number is taken, or when its tool was deprecated meanwhile or is gone.
+    /// Adds a version. `Error::Conflict` when its number is taken, or when its tool was deprecated meanwhile or is gone;
+    /// `Error::BadRequest` when the tool lacks a variable that it requires.
     pub async fn insert_version(&self, org: &OrgId, version: &ToolVersion) -> Result<()> {
         let (id, number) = (version.tool_id, version.version);
         let tool_key = rows::key(org, &[id.as_bytes()]);
@@ -35,6 +36,11 @@ impl Store {
             })?;
             if tool.deprecated {
                 return Err(unusable());
+            }
+            if let Some(name) = version.missing_variable(&tool) {
+                return Err(Error::BadRequest(format!(
+                    "variable {name} was taken off the tool while its version was published: insert it and publish again"
+                )));
             }
             let trees = (&self.tools, &self.versions, &self.active_versions, &self.version_counts);
             let outcome = trees.transaction(|(tools, versions, active, counts)| {
@@ -174,39 +180,14 @@ fn number_of(key: &[u8]) -> Version {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{acme, open_in, other_org, someone, tool};
+    use super::super::testing::{acme, open_in, other_org, someone, tool, version};
     use super::*;
-    use crate::model::VersionId;
+    use crate::model::{EnvVar, EnvVarName, Tool};
 
     const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn number(text: &str) -> Version {
         Version::parse(text).unwrap()
-    }
-
-    fn version(tool_id: ToolId, text: &str) -> ToolVersion {
-        ToolVersion {
-            id: VersionId::new(),
-            org_id: acme(),
-            created_at: AT,
-            updated_at: AT,
-            tool_id,
-            version: number(text),
-            required_envvars: Vec::new(),
-            required_secret_envvars: Vec::new(),
-            // Large, as real ones may be.
-            input_schema: serde_json::json!({"description": "long ".repeat(2000)}),
-            tool_commit_hash: "c0".repeat(20),
-            tree_hash: "7e".repeat(20),
-            project_directory: "weather".to_owned(),
-            build_key: "b0".repeat(32),
-            component_sha256: "5a".repeat(32),
-            component_size_bytes: 19_600_000,
-            build_number: 1,
-            creator: someone(),
-            updated_by: someone(),
-            deprecated: false,
-        }
     }
 
     #[tokio::test]
@@ -262,5 +243,27 @@ mod tests {
         let late = version(tool.id, "1.0.1");
         assert!(matches!(store.insert_version(&acme(), &late).await, Err(Error::Conflict(_))));
         assert_eq!(store.count_versions(&acme(), tool.id).unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_version_needs_its_variables_on_the_tool() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_in(folder.path());
+        let tool = tool("weather");
+        store.create_tool(&acme(), &tool).await.unwrap();
+        let name = EnvVarName::parse("UNITS").unwrap();
+        let first = ToolVersion { required_secret_envvars: vec![name.clone()], ..version(tool.id, "1.0.0") };
+        for is_secret in [None, Some(false)] {
+            let variable = is_secret.map(|is_secret| EnvVar { is_secret, sealed_value: String::new() });
+            let insert = |tool: &mut Tool| {
+                tool.envvars.extend(variable.clone().map(|variable| (name.clone(), variable)));
+                Ok(())
+            };
+            store.update_tool(&acme(), tool.id, insert).await.unwrap();
+            assert!(matches!(store.insert_version(&acme(), &first).await, Err(Error::BadRequest(_))));
+        }
+        assert!(store.active_versions(&acme(), tool.id).unwrap().is_empty());
+        let plain = ToolVersion { required_envvars: vec![name], ..version(tool.id, "1.0.0") };
+        store.insert_version(&acme(), &plain).await.unwrap();
     }
 }

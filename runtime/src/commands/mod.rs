@@ -4,6 +4,7 @@ mod build;
 mod check;
 pub mod exit;
 mod lock;
+mod network;
 mod packages;
 mod run;
 
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use runtime::engine::{Options, Runtime};
+use runtime::network::NetworkSettings;
 use runtime::{Error, builds};
 use sdk::dependencies::Settings;
 
@@ -74,8 +76,8 @@ fn built_file(path: &Path, cache: &Path, settings: &Settings) -> Result<PathBuf,
 }
 
 /// A runtime for one call at a time.
-fn single_runtime(cache: &Path) -> Result<Runtime, Error> {
-    Runtime::new(Options { max_concurrent: 1, ..Options::new(cache) })
+fn single_runtime(cache: &Path, network: NetworkSettings) -> Result<Runtime, Error> {
+    Runtime::new(Options { max_concurrent: 1, network, ..Options::new(cache) })
 }
 
 /// The folder that the platform's rules name for a user's caches.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use runtime::Error;
 use runtime::invoke::{Call, Hidden, Limits, Mode};
+use runtime::network::NetworkUse;
 use runtime::outcome::{Failure, Outcome, Report};
 use sdk::Problem;
 use sdk::dependencies::Settings;
@@ -37,6 +38,8 @@ pub struct Arguments {
     /// Print the whole report as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    network: super::network::Arguments,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -48,7 +51,7 @@ enum ModeArgument {
 pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Result<ExitCode, Error> {
     let parameters = input(&arguments.input)?;
     let built = super::built_file(&arguments.tool, cache, settings)?;
-    let tool = super::single_runtime(cache)?.load_file(&built)?;
+    let tool = super::single_runtime(cache, arguments.network.settings())?.load_file(&built)?;
     tool.check_input(&parameters)?;
 
     let given = arguments.env.into_iter().chain(arguments.secret);
@@ -92,7 +95,16 @@ fn print_text(report: &Report) {
         }
     }
     let milliseconds = report.duration.as_secs_f64() * 1e3;
-    eprintln!("{milliseconds:.1} ms, {} MiB at the most", report.peak_memory_bytes >> 20);
+    eprintln!("{milliseconds:.1} ms, {} MiB at the most{}", report.peak_memory_bytes >> 20, network(&report.network));
+}
+
+fn network(used: &NetworkUse) -> String {
+    if used.connections == 0 && used.denied == 0 {
+        return String::new();
+    }
+    let NetworkUse { requests, sent_bytes, received_bytes, .. } = used;
+    let denied = if used.denied > 0 { format!("; refused: {}", used.denied_hosts.join(", ")) } else { String::new() };
+    format!("; {requests} HTTP requests, {sent_bytes} bytes sent, {received_bytes} bytes received{denied}")
 }
 
 fn print_json(report: &Report) {
@@ -110,6 +122,13 @@ fn print_json(report: &Report) {
         "logs": report.logs,
         "duration_ms": report.duration.as_secs_f64() * 1e3,
         "peak_memory_bytes": report.peak_memory_bytes,
+        "network": {
+            "connections": report.network.connections,
+            "requests": report.network.requests,
+            "sent_bytes": report.network.sent_bytes,
+            "received_bytes": report.network.received_bytes,
+            "denied": report.network.denied_hosts,
+        },
     });
     println!("{report}");
 }

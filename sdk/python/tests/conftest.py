@@ -50,6 +50,7 @@ class ToolProject:
                     "sensitive_user_variables": {},
                     "invocation_id": "inv_1",
                     "deadline": time.time() + 30,
+                    "egress": {"allow": [], "tcp": []},
                     "reference": None,
                     **call,
                 }

@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 use reqwest::blocking::Client;
 use reqwest::redirect::Policy;
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 use url::{Host, Url};
 
 use super::choice::Chosen;
@@ -20,6 +21,7 @@ use super::settings::{Network, Settings};
 use crate::error::{Error, Problem};
 use crate::progress::Progress;
 use crate::project::{MANIFEST, Project};
+use crate::work::Work;
 
 /// How many wheels are fetched at once, as pip's and uv's users are used to.
 const AT_ONCE: usize = 8;
@@ -30,17 +32,25 @@ pub(crate) fn archive(cache: &Path, sha256: &str) -> PathBuf {
 }
 
 /// Puts every wheel into the cache. Those that are there cost nothing.
-pub fn fetch(chosen: &[Chosen], project: &Project, settings: &Settings, cache: &Path) -> Result<(), Error> {
+pub fn fetch(
+    chosen: &[Chosen],
+    project: &Project,
+    settings: &Settings,
+    cache: &Path,
+    work: &Work,
+) -> Result<(), Error> {
     let missing: Vec<_> = chosen.iter().filter(|chosen| !archive(cache, &chosen.package.sha256).is_file()).collect();
     if missing.is_empty() {
         return check_total(chosen, settings, cache);
     }
-    fs_err::create_dir_all(cache.join("wheels")).map_err(|source| Error::internal("make a folder", source))?;
+    let fault = |source: std::io::Error| Error::internal("make a folder", source);
+    fs_err::create_dir_all(cache.join("wheels")).map_err(fault)?;
     let progress = Progress::start("Fetching packages", missing.len() as u64);
     let fetcher = Fetcher {
         project,
         settings,
         cache,
+        folder: work.folder().map_err(fault)?,
         client: OnceLock::new(),
         deadline: Instant::now() + settings.limits.fetch_time,
         total_bytes: AtomicU64::new(0),
@@ -70,6 +80,8 @@ struct Fetcher<'a> {
     project: &'a Project,
     settings: &'a Settings,
     cache: &'a Path,
+    /// For wheels that are not whole.
+    folder: TempDir,
     client: OnceLock<Client>,
     deadline: Instant,
     total_bytes: AtomicU64,
@@ -137,7 +149,7 @@ impl Fetcher<'_> {
     fn keep(&self, chosen: &Chosen, mut content: impl Read) -> Result<(), Error> {
         let fault = |source: std::io::Error| Error::internal("write a wheel into the cache", source);
         let limits = &self.settings.limits;
-        let mut work = tempfile::NamedTempFile::new_in(self.cache.join("wheels")).map_err(fault)?;
+        let mut work = tempfile::NamedTempFile::new_in(self.folder.path()).map_err(fault)?;
         let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 64 << 10]);
         loop {
             let read = match content.read(&mut buffer) {
@@ -306,6 +318,10 @@ mod tests {
         Chosen { package, wheel, told_at: ("pylock.toml", Some(3)) }
     }
 
+    fn fetched(chosen: &[Chosen], project: &Project, settings: &Settings, cache: &Path) -> Result<(), Error> {
+        fetch(chosen, project, settings, cache, &Work::open(cache).unwrap())
+    }
+
     fn refusal(result: Result<(), Error>) -> String {
         let Err(Error::Refused(problems)) = result else { panic!("it was fetched") };
         problems[0].to_string()
@@ -317,10 +333,10 @@ mod tests {
         fs_err::write(folder.path().join("a.whl"), b"content").unwrap();
         let (project, settings, cache) = (project(folder.path()), Settings::default(), folder.path().join("cache"));
 
-        fetch(&[chosen("./a.whl", b"content")], &project, &settings, &cache).unwrap();
+        fetched(&[chosen("./a.whl", b"content")], &project, &settings, &cache).unwrap();
         assert!(archive(&cache, &chosen("", b"content").package.sha256).is_file());
 
-        let told = refusal(fetch(&[chosen("a.whl", b"other")], &project, &settings, &cache));
+        let told = refusal(fetched(&[chosen("a.whl", b"other")], &project, &settings, &cache));
         assert!(told.starts_with("pylock.toml:3: wheel `a-1-py3-none-any.whl`: its SHA-256 is"), "{told}");
         assert_eq!(fs_err::read_dir(cache.join("wheels")).unwrap().count(), 1);
     }
@@ -335,7 +351,7 @@ mod tests {
         let (project, settings, cache) = (project(&inner), Settings::default(), folder.path().join("cache"));
         let absolute = folder.path().join("a.whl").display().to_string();
         for path in ["../a.whl", "link/a.whl", &absolute, "none.whl", ""] {
-            let told = refusal(fetch(&[chosen(path, b"content")], &project, &settings, &cache));
+            let told = refusal(fetched(&[chosen(path, b"content")], &project, &settings, &cache));
             assert!(told.contains("there is no file"), "{told}");
         }
     }
@@ -347,7 +363,7 @@ mod tests {
         let limits = Limits { wheel_bytes: 2 << 20, ..Limits::default() };
         let settings = Settings { limits, ..Settings::default() };
         let chosen = chosen("a.whl", &vec![0; 3 << 20]);
-        let told = refusal(fetch(&[chosen], &project(folder.path()), &settings, &folder.path().join("cache")));
+        let told = refusal(fetched(&[chosen], &project(folder.path()), &settings, &folder.path().join("cache")));
         assert!(told.contains("the limit of one wheel is 2 MiB"), "{told}");
     }
 
@@ -382,7 +398,7 @@ mod tests {
         let settings = Settings { network: Network::Off, ..Settings::default() };
         let mut chosen = chosen("", b"content");
         chosen.wheel.place = Place::Url("https://files.example/a-1-py3-none-any.whl".to_owned());
-        let told = refusal(fetch(&[chosen], &project(folder.path()), &settings, &folder.path().join("cache")));
+        let told = refusal(fetched(&[chosen], &project(folder.path()), &settings, &folder.path().join("cache")));
         assert!(told.contains("the network is not to be used"), "{told}");
     }
 }

@@ -31,6 +31,7 @@ use std::path::Path;
 use crate::base::Base;
 use crate::error::Error;
 use crate::project::Project;
+use crate::work::Work;
 
 pub use lock::{LOCK, Lock};
 pub use settings::Settings;
@@ -65,7 +66,8 @@ pub fn install(
             return Err(choice::tell(refused, project, lock, settings, cache));
         }
     };
-    fetch::fetch(&chosen, project, settings, cache)?;
+    let work = Work::open(cache).map_err(|source| Error::internal("make a folder", source))?;
+    fetch::fetch(&chosen, project, settings, cache, &work)?;
     let packages = chosen.into_iter().map(|chosen| chosen.package).collect();
-    site::install(packages, &settings.limits, base, cache)
+    site::install(packages, &settings.limits, base, cache, &work)
 }

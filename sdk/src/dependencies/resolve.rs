@@ -17,6 +17,7 @@ use super::{fetch, markers, uv};
 use crate::error::{Error, Problem};
 use crate::progress::Progress;
 use crate::project::{MANIFEST, Project};
+use crate::work::Work;
 
 /// The file that uv reads. Its name shows in what uv says.
 const REQUIREMENTS: &str = "requirements.in";
@@ -55,12 +56,12 @@ pub fn resolve_once(project: &Project, settings: &Settings, cache: &Path) -> Res
 pub fn keep(project: &Project, settings: &Settings, cache: &Path, lock: &Lock) -> Result<(), Error> {
     let fault = |source: std::io::Error| Error::internal("keep a lock", source);
     let kept = kept(project, settings, cache);
-    let folder = kept.parent().unwrap_or(cache);
-    fs_err::create_dir_all(folder).map_err(fault)?;
-    let work = tempfile::NamedTempFile::new_in(folder).map_err(fault)?;
-    fs_err::write(work.path(), &lock.text).map_err(fault)?;
-    work.persist(&kept).map_err(|error| fault(error.error))?;
-    Ok(())
+    fs_err::create_dir_all(kept.parent().unwrap_or(cache)).map_err(fault)?;
+    let all_work = Work::open(cache).map_err(fault)?;
+    let work = all_work.folder().map_err(fault)?;
+    let whole = work.path().join(LOCK);
+    fs_err::write(&whole, &lock.text).map_err(fault)?;
+    fs_err::rename(whole, kept).map_err(fault)
 }
 
 fn kept(project: &Project, settings: &Settings, cache: &Path) -> PathBuf {
@@ -96,11 +97,11 @@ fn compile(
     format: Format,
 ) -> Result<String, Error> {
     let fault = |source: std::io::Error| Error::internal("resolve the dependencies", source);
-    let work = tempfile::tempdir().map_err(fault)?;
+    let all_work = Work::open(cache).map_err(fault)?;
+    let work = all_work.folder().map_err(fault)?;
     let folder = fs_err::canonicalize(work.path()).map_err(fault)?;
     fs_err::write(folder.join(REQUIREMENTS), requirements(project)).map_err(fault)?;
     let output = folder.join(LOCK);
-    fs_err::create_dir_all(cache).map_err(fault)?;
     let cache = fs_err::canonicalize(cache).map_err(fault)?;
 
     let mut command = uv::isolated(program, &folder);

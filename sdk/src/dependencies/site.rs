@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use crate::project::MANIFEST;
 use crate::sandbox::{Access, Mount};
 use crate::snapshot::Loader;
+use crate::work::Work;
 
 /// Where the guest sees the packages.
 pub const GUEST: &str = "/packages";
@@ -84,7 +85,13 @@ pub fn find(cache: &Path, base_key: &str, packages: &[Package]) -> Option<Packag
 }
 
 /// Unpacks the wheels, which are in the cache, and puts the folder together. What the cache has is not done again.
-pub(super) fn install(packages: Vec<Package>, limits: &Limits, base: &Base, cache: &Path) -> Result<Packages, Error> {
+pub(super) fn install(
+    packages: Vec<Package>,
+    limits: &Limits,
+    base: &Base,
+    cache: &Path,
+    work: &Work,
+) -> Result<Packages, Error> {
     if let Some(found) = find(cache, &base.key, &packages) {
         return Ok(found);
     }
@@ -97,24 +104,20 @@ pub(super) fn install(packages: Vec<Package>, limits: &Limits, base: &Base, cach
         let loader = Loader::open(&base.instrumented())?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         parallel::each(&missing, threads, |package| {
-            let work = tempfile::Builder::new().prefix("work-").tempdir_in(&home).map_err(fault)?;
-            let folder = work.path().join("files");
-            fs_err::create_dir(&folder).map_err(fault)?;
+            let folder = work.folder().map_err(fault)?;
             progress.step(format!("unpacking {}", package.name));
-            unpack::unpack(&fetch::archive(cache, &package.sha256), package, &folder, limits)?;
+            unpack::unpack(&fetch::archive(cache, &package.sha256), package, folder.path(), limits)?;
             progress.step(format!("compiling {}", package.name));
-            if let Err(error) = precompile::package(&loader, &base.python(), &folder) {
+            if let Err(error) = precompile::package(&loader, &base.python(), folder.path()) {
                 tracing::warn!(package = package.name, error = %error, "A package is used without bytecode");
             }
-            renamed(&folder, &home.join(&package.sha256)).map_err(fault)
+            renamed(folder.path(), &home.join(&package.sha256)).map_err(fault)
         })?;
     }
-    let work = tempfile::Builder::new().prefix("work-").tempdir_in(&home).map_err(fault)?;
-    let folder = work.path().join("files");
-    fs_err::create_dir(&folder).map_err(fault)?;
+    let folder = work.folder().map_err(fault)?;
     let mut bytes = 0;
     for package in &packages {
-        bytes += link(&home.join(&package.sha256), &folder).map_err(fault)?;
+        bytes += link(&home.join(&package.sha256), folder.path()).map_err(fault)?;
     }
     if bytes > limits.unpacked_bytes {
         let limit = limits.unpacked_bytes;
@@ -122,7 +125,7 @@ pub(super) fn install(packages: Vec<Package>, limits: &Limits, base: &Base, cach
         return Err(Problem::new(message, "depend on less").at(MANIFEST, None).into());
     }
     let target = home.join(format!("set-{}", key(&packages)));
-    renamed(&folder, &target).map_err(fault)?;
+    renamed(folder.path(), &target).map_err(fault)?;
     Ok(Packages { list: packages, cache: cache.to_owned(), folder: target })
 }
 
@@ -136,16 +139,17 @@ pub fn restore(artifact: &Artifact, base: &Base, cache: &Path) -> Result<Package
     }
     let fault = |source: std::io::Error| Error::internal("read the wheels of a built tool", source);
     let broken = || Error::from(Problem::new("the wheels in this built tool are not whole", "build it again"));
-    let folder = cache.join("wheels");
-    fs_err::create_dir_all(&folder).map_err(fault)?;
+    fs_err::create_dir_all(cache.join("wheels")).map_err(fault)?;
+    let work = Work::open(cache).map_err(fault)?;
+    let folder = work.folder().map_err(fault)?;
     for entry in tar::Archive::new(artifact.wheels.as_slice()).entries().map_err(|_| broken())? {
         let mut content = Vec::new();
         entry.and_then(|mut entry| entry.read_to_end(&mut content)).map_err(|_| broken())?;
         let sha256 = hex::encode(Sha256::digest(&content));
         if packages.iter().any(|package| package.sha256 == sha256) {
-            let work = tempfile::NamedTempFile::new_in(&folder).map_err(fault)?;
-            fs_err::write(work.path(), &content).map_err(fault)?;
-            work.persist(fetch::archive(cache, &sha256)).map_err(|error| fault(error.error))?;
+            let whole = folder.path().join(&sha256);
+            fs_err::write(&whole, &content).map_err(fault)?;
+            fs_err::rename(whole, fetch::archive(cache, &sha256)).map_err(fault)?;
         }
     }
     let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
@@ -156,7 +160,7 @@ pub fn restore(artifact: &Artifact, base: &Base, cache: &Path) -> Result<Package
     }
     // What was built was held against its builder's limits. These only bound what a stranger can make of a file.
     let limits = Limits { unpacked_bytes: 4 << 30, entries: 200_000, ..Limits::default() };
-    install(packages.clone(), &limits, base, cache)
+    install(packages.clone(), &limits, base, cache, &work)
 }
 
 fn folder_of(cache: &Path, base_key: &str) -> Option<PathBuf> {

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
+use crate::error::{Error, Problem};
+use crate::work::Work;
 
 /// What is installed where there is no `uv`.
 const PINNED: &str = "0.13.9";
@@ -71,13 +72,16 @@ pub fn find_or_install(cache: &Path) -> Result<PathBuf, Error> {
     eprintln!("uv is not installed: installing version {PINNED} into {}", folder.display());
     // A virtual environment cannot be moved, so it is made in its place; what was left half done goes first.
     let _ = fs_err::remove_dir_all(&folder);
-    let install = || -> Result<(), Error> {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        run(Command::new(folder.join("bin/python"))
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"])
-            .arg(format!("uv=={PINNED}")))
-    };
-    install().inspect_err(|_| drop(fs_err::remove_dir_all(&folder)))?;
+    let all_work = Work::open(cache).map_err(fault)?;
+    let log = all_work.folder().map_err(fault)?;
+    install(&folder, log.path()).map_err(|why| {
+        let _ = fs_err::remove_dir_all(&folder);
+        let message =
+            format!("finding the versions of dependencies needs the program uv: it is missing, and so is a way to install it: {why}");
+        let remedy = "install uv from your system or with `pip install uv`, so that it is on the path; a project with a \
+                      `pylock.toml`, made by `runtime lock` on any machine, needs none";
+        Problem::new(message, remedy)
+    })?;
     Ok(program)
 }
 
@@ -129,18 +133,23 @@ fn version(printed: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Runs a step of the installation, as the operator's own settings of pip say.
-fn run(command: &mut Command) -> Result<(), Error> {
-    let folder = tempfile::tempdir().map_err(|source| Error::internal("make a folder", source))?;
-    let mut own = Command::new(command.get_program());
-    own.args(command.get_args()).stdin(Stdio::null());
-    let ended = run_bounded(own, folder.path(), INSTALL_TIME)?;
-    if ended.succeeded {
-        return Ok(());
+/// Installs the pinned version, as the operator's own settings of pip say. The error says why that is not possible.
+fn install(folder: &Path, log: &Path) -> Result<(), String> {
+    let mut environment = Command::new("python3");
+    environment.args(["-m", "venv"]).arg(folder);
+    let mut packages = Command::new(folder.join("bin/python"));
+    packages.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
+    packages.arg(format!("uv=={PINNED}"));
+    for mut command in [environment, packages] {
+        command.stdin(Stdio::null());
+        let program = command.get_program().to_string_lossy().into_owned();
+        let ended = run_bounded(command, log, INSTALL_TIME).map_err(|_| format!("`{program}` cannot be started"))?;
+        if !ended.succeeded {
+            let last = ended.stderr.trim().lines().last().unwrap_or("it did not end in time");
+            return Err(format!("`{program}` failed: {last}"));
+        }
     }
-    let why = ended.stderr.trim().lines().last().unwrap_or("it said nothing").to_owned();
-    let source = anyhow::anyhow!("{why}; install uv yourself, from your system or with `pip install uv`");
-    Err(Error::internal("install uv", source))
+    Ok(())
 }
 
 #[cfg(test)]

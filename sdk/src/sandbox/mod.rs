@@ -1,16 +1,18 @@
 //! The sandbox: what a guest may do and how much of it, for snapshots and invocations alike.
 //!
 //! Two clocks and a counter: an epoch deadline ends a guest that runs, a timer ends one that waits, and a limiter
-//! counts its memory. A guest has read-only folders, captured output, clocks and random bytes; no network, no
-//! variables, no arguments.
+//! counts its memory. A guest has read-only folders, captured output, clocks, random bytes and the [`Network`] that it is
+//! given; no variables, no arguments.
 
 #[expect(missing_docs, reason = "generated; wit/tool.wit documents what it means")]
 mod bindings;
 mod clock;
 mod logs;
 mod memory;
+mod network;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::component::{Linker, ResourceTable};
@@ -21,6 +23,7 @@ pub use bindings::{Failure, Problem, Tool, ToolPre};
 pub use clock::{OutOfTime, Ticker};
 pub use logs::Logs;
 pub use memory::MemoryLimiter;
+pub use network::{Network, NoNetwork, Refusal, Target, TargetHost};
 
 /// The most that one guest may use.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,13 +86,15 @@ pub enum Access {
 pub struct Host {
     wasi: WasiCtx,
     table: ResourceTable,
+    names: network::Names,
+    network: Arc<dyn Network>,
     /// Counts the guest's memory.
     pub memory: MemoryLimiter,
 }
 
 impl Host {
-    /// A host that grants the folders and catches what is printed.
-    pub fn new(mounts: &[Mount], logs: &Logs, limits: &Limits) -> wasmtime::Result<Self> {
+    /// A host that grants the folders and the network and catches what is printed.
+    pub fn new(mounts: &[Mount], network: Arc<dyn Network>, logs: &Logs, limits: &Limits) -> wasmtime::Result<Self> {
         let mut wasi = WasiCtxBuilder::new();
         // Reads of a local read-only folder take microseconds; handing each to another thread takes longer.
         wasi.allow_blocking_current_thread(true);
@@ -102,7 +107,7 @@ impl Host {
             wasi.preopened_dir(&mount.host, mount.guest, permissions)?;
         }
         let memory = MemoryLimiter::new(limits.memory_bytes);
-        Ok(Self { wasi: wasi.build(), table: ResourceTable::new(), memory })
+        Ok(Self { wasi: wasi.build(), table: ResourceTable::new(), names: network::Names::default(), network, memory })
     }
 }
 
@@ -131,6 +136,7 @@ pub fn engine_config() -> Config {
 pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    network::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

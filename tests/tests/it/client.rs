@@ -88,6 +88,10 @@ impl Client {
         answer(self.anonymous(Method::POST, path).bearer_auth(&self.token).json(&body)).await
     }
 
+    pub async fn delete(&self, path: &str) -> Answer {
+        answer(self.anonymous(Method::DELETE, path).bearer_auth(&self.token)).await
+    }
+
     /// A page outside of `/v1`: its status and text.
     pub async fn page(&self, path: &str) -> (u16, String) {
         let answer = self.http.get(format!("{}{path}", self.server)).send().await.unwrap();
@@ -98,6 +102,12 @@ impl Client {
     pub async fn create_tool(&self, name: &str) -> String {
         let body = json!({"name": name, "description": format!("The tool {name}."), "tags": {}});
         self.post("tool/", body).await.expect(201)["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The tools that a query finds, such as `deprecated=true&tag=team:core`.
+    pub async fn tools(&self, query: &str) -> Vec<Value> {
+        let found = self.get(&format!("tool/?limit=20&{query}")).await.expect(200);
+        found["tools"].as_array().unwrap().clone()
     }
 
     pub async fn set_envvars(&self, tool: &str, changes: Value) -> Answer {
@@ -141,6 +151,51 @@ impl Client {
         let found = self.get(&format!("tool/{tool}/version?limit=50")).await.expect(200);
         found["tool_versions"].as_array().unwrap().clone()
     }
+}
+
+/// Users with fewer rights.
+impl Client {
+    /// Makes a role with exactly these grants, and a user of it, and signs the user in.
+    pub async fn with_grants(&self, role: &str, grants: &[Value]) -> Self {
+        self.create_role(role, grants).await.expect(201);
+        self.with_role(role).await
+    }
+
+    /// Makes a user of a role and signs it in.
+    pub async fn with_role(&self, role: &str) -> Self {
+        let user = self.create_user(role).await;
+        self.as_user(&user).await
+    }
+
+    /// Signs in another user of the organization with this user's key.
+    pub async fn as_user(&self, user: &str) -> Self {
+        Self::sign_in(&self.server, &Key { user_id: user.to_owned(), ..self.key.clone() }).await
+    }
+
+    pub async fn create_role(&self, name: &str, grants: &[Value]) -> Answer {
+        self.post("role/", json!({"name": name, "permission_grants": grants})).await
+    }
+
+    /// Makes a user and answers its id.
+    pub async fn create_user(&self, role: &str) -> String {
+        self.post("user/", json!({"role_name": role})).await.expect(201)["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A grant that allows a permission, such as `Tool:InvokeTool`.
+pub fn allow(permission: &str) -> Value {
+    json!({"action": "Allow", "permission_name": permission, "conditions": {}})
+}
+
+/// A grant that denies a permission.
+pub fn deny(permission: &str) -> Value {
+    json!({"action": "Deny", "permission_name": permission, "conditions": {}})
+}
+
+/// The same grant under a condition, such as `{"type": "Equals", "value": "weather"}` of `Tool:Name`.
+pub fn provided(mut grant: Value, attribute: &str, condition: Value) -> Value {
+    grant["conditions"][attribute] = condition;
+    grant
 }
 
 impl Server {

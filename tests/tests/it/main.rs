@@ -1,26 +1,56 @@
 //! Toolplane as an outside client meets it: the real binaries, the real `git`, real sandboxes.
 //!
 //! The harness is [`programs`] (where the binaries are), [`server`] (a control plane in a temporary folder), [`client`]
-//! (its HTTP contract) and [`author`] (who pushes with `git`). Each other module is a subject with its tests; each test
-//! has a server of its own. A publish takes seconds, so a test asserts all that it can about one published tool.
+//! (its HTTP contract), [`author`] (who pushes with `git`), [`web`] (servers for tools to talk to) and [`wire`] (who
+//! speaks HTTP byte by byte). Each other module is a subject with its tests; each test has a server of its own. A publish
+//! takes seconds, so a test asserts all that it can about one published tool.
 
 mod author;
 mod client;
 mod programs;
 mod server;
+mod web;
+mod wire;
 
 mod access;
 mod answers;
+mod api_keys;
+mod auth_matrix;
+mod branches;
 mod broken;
+mod commits;
+mod crashes;
 mod dependencies;
+mod directories;
 mod failures;
+mod files;
+mod git_clients;
+mod git_crashes;
+mod git_maintenance;
+mod git_memory;
+mod git_protocol;
+mod git_pushes;
+mod git_requests;
+mod guests;
 mod inputs;
+mod invocation_pages;
+mod invocation_search;
 mod invocations;
 mod isolation;
 mod layers;
 mod local;
+mod network;
 mod operations;
+mod publish_events;
+mod publishing;
 mod repository;
 mod restart;
+mod roles;
+mod scaffold;
 mod secrets;
+mod tokens;
+mod tool_test;
+mod tools;
+mod users;
+mod variables;
 mod versions;

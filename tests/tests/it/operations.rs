@@ -1,7 +1,8 @@
 //! What operators look at.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::programs;
 use crate::server::Server;
 
 #[tokio::test]
@@ -27,6 +28,25 @@ async fn metrics_count_invocations_and_publishes_and_name_no_tool() {
     }
     assert_eq!(sum(&metrics, "toolplane_invocations_total"), 3.0, "{metrics}");
     assert!(!metrics.contains(&tool), "a label with an id makes a series for each tool: {metrics}");
+}
+
+#[tokio::test]
+async fn the_contract_is_served_and_shown_without_asking_anybody_outside() {
+    let server = Server::start().await;
+    let (status, document) = server.client.page("/openapi.json").await;
+    assert_eq!(status, 200);
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let printed = programs::command("control-plane").arg("openapi").output().unwrap();
+    assert_eq!(document, serde_json::from_slice::<Value>(&printed.stdout).unwrap());
+
+    for path in ["/docs", "/docs/swagger-initializer.js", "/docs/index.css"] {
+        let (status, text) = server.client.page(path).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(!text.contains("://"), "{path} names an address: {text}");
+    }
+    let (_, settings) = server.client.page("/docs/swagger-initializer.js").await;
+    assert!(settings.contains(r#""url": "/openapi.json""#), "{settings}");
+    assert!(settings.contains(r#""validatorUrl": "none""#), "{settings}");
 }
 
 /// The sum of a counter over all its labels.

@@ -17,6 +17,9 @@ use crate::programs;
 /// Longer than the server waits for requests in flight (30 s).
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 
+/// The file of settings that differ from the defaults, where there are any.
+const SETTINGS: &str = "config.toml";
+
 /// A running server.
 pub struct Server {
     /// Signed in as the organization's first administrator.
@@ -63,26 +66,39 @@ impl Installation {
         init_org(name, &self.data())
     }
 
-    /// Settings that differ from the defaults, for servers that are started from now on.
-    pub fn configure(&self, settings: &str) {
-        fs_err::write(self.path("config.toml"), settings).unwrap();
-    }
-
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// All files in the data folder.
-    pub fn files(&self) -> BTreeSet<PathBuf> {
+    /// A file of the data folder, or the server's log, in which this text lies in the clear.
+    pub fn file_with(&self, text: &str) -> Option<PathBuf> {
+        let holds = |file: &PathBuf| {
+            let content = if_there(fs_err::read(file)).unwrap_or_default();
+            content.windows(text.len()).any(|window| window == text.as_bytes())
+        };
+        self.files().into_iter().chain([self.path("server.log")]).find(holds)
+    }
+
+    /// All files in the data folder but those of the database and of the search index, which write whenever they like.
+    pub fn lasting_files(&self) -> BTreeSet<PathBuf> {
+        let busy = ["store", "search"].map(|name| self.data().join(name));
+        self.files().into_iter().filter(|path| !busy.iter().any(|folder| path.starts_with(folder))).collect()
+    }
+
+    fn files(&self) -> BTreeSet<PathBuf> {
         let mut found = BTreeSet::new();
         list(&self.data(), &mut found);
         found
     }
 
-    /// All files in the data folder but those of the database itself, which writes whenever it likes.
-    pub fn lasting_files(&self) -> BTreeSet<PathBuf> {
-        let database = self.data().join("store");
-        self.files().into_iter().filter(|path| !path.starts_with(&database)).collect()
+    /// The bare repository of the first organization.
+    pub fn repository(&self) -> PathBuf {
+        self.data().join(format!("repositories/{}.git", self.key.organization_id))
+    }
+
+    /// Settings that differ from the defaults, in TOML, for every server that starts from now on.
+    pub fn configure(&self, settings: &str) {
+        fs_err::write(self.path(SETTINGS), settings).unwrap();
     }
 
     /// A place in the temporary folder, outside of the data folder.
@@ -97,16 +113,31 @@ impl Server {
         Self::start_on(Installation::new()).await
     }
 
+    /// Starts a server with a new organization and settings that differ from the defaults, in TOML, and signs in.
+    pub async fn start_with(settings: &str) -> Self {
+        let installation = Installation::new();
+        installation.configure(settings);
+        Self::start_on(installation).await
+    }
+
     /// Starts a server on a data folder and signs in.
     pub async fn start_on(installation: Arc<Installation>) -> Self {
         let log = fs_err::File::create(installation.path("server.log")).unwrap();
         let mut command = programs::command("control-plane");
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(installation.data());
-        let settings = installation.path("config.toml");
-        if settings.is_file() {
-            command.arg("--config").arg(settings);
+        let settings = installation.path(SETTINGS);
+        if settings.exists() {
+            command.arg("serve").arg("--config").arg(settings);
+        } else {
+            command.arg("serve");
         }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.into_file()).spawn().unwrap();
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0", "--data"])
+            .arg(installation.data())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.into_file())
+            .spawn()
+            .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         // From here on the process ends with this value, whatever fails.
         let mut process = Process { child: Some(child), stdout, installation: Arc::clone(&installation) };
@@ -124,6 +155,11 @@ impl Server {
         child.kill().unwrap();
         child.wait().unwrap();
         self.installation
+    }
+
+    /// The id of the server's process.
+    pub fn process_id(&self) -> u32 {
+        self.process.child.as_ref().unwrap().id()
     }
 
     /// Asks the server to stop, and answers how it ended.
@@ -185,10 +221,19 @@ fn log_of(installation: &Installation) -> String {
     fs_err::read_to_string(installation.path("server.log")).unwrap_or_default()
 }
 
+/// A server that runs removes files at any time, also between their being listed and read.
+fn if_there<T>(outcome: std::io::Result<T>) -> Option<T> {
+    match outcome {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        outcome => Some(outcome.unwrap()),
+    }
+}
+
 fn list(folder: &Path, found: &mut BTreeSet<PathBuf>) {
-    for entry in fs_err::read_dir(folder).unwrap() {
+    for entry in if_there(fs_err::read_dir(folder)).into_iter().flatten() {
         let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
+        let Some(kind) = if_there(entry.file_type()) else { continue };
+        if kind.is_dir() {
             list(&entry.path(), found);
         } else {
             found.insert(entry.path());

@@ -90,7 +90,7 @@ async fn list(client: &Client, query: &[(&str, &str)]) -> anyhow::Result<Vec<Val
         if page["has_more"] != true {
             return Ok(entries);
         }
-        let next = page["continuation_token"].as_u64().filter(|next| *next > continuation);
+        let next = page["continuation_token"].as_u64().filter(|next| *next != continuation);
         continuation = next.context("the list has more, and does not say how to go on")?;
     }
 }

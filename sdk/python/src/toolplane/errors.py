@@ -1,5 +1,6 @@
-"""What can be wrong with a tool's definition, and with the input of one invocation."""
+"""What can be wrong with a tool's definition, with the input of one invocation, and with what it asks the network."""
 
+import errno
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -37,6 +38,17 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         return f"{pointer(self.path)}: {self.message}" if self.path else self.message
+
+
+class EgressDenied(PermissionError):
+    """A connection to a host that the tool's project does not name. An OSError, so that libraries clean up after it."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(errno.EACCES, message)
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def pointer(path: Iterable[str | int]) -> str:

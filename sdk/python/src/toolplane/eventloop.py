@@ -1,7 +1,7 @@
-"""An asyncio event loop for a sandbox with one thread and no sockets of its own.
+"""An asyncio event loop for a sandbox with one thread.
 
 The loop that asyncio makes by default wakes itself up through a socket pair, which WASI refuses. With one thread
-nobody else can wake it, so this one has no need to: between callbacks it sleeps until the next timer.
+nobody else can wake it, so this one has no need to: between callbacks it waits for its sockets and the next timer.
 What would run in another thread runs at once, inline.
 
 The class is made when it is first needed. Most tools never use asyncio, and its modules would be frozen into all
@@ -49,30 +49,28 @@ def make_default() -> None:
             setattr(asyncio, name, loop_class())
 
 
-class _Sleep:
-    """What asyncio calls a selector: it waits for events, and here only time passes."""
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout is None:
-            raise Deadlock("the coroutine waits for something that can never happen: no task and no timer is left")
-        if timeout > 0:
-            time.sleep(timeout)
-        return []
-
-    def close(self) -> None:
-        pass
-
-
 @functools.cache
 def loop_class() -> "type[asyncio.AbstractEventLoop]":
-    """Tasks, timers, timeouts, and executors that run inline."""
+    """Tasks, timers, timeouts, sockets, and executors that run inline."""
     import asyncio
-    from asyncio import base_events
+    import selectors
+    from asyncio import selector_events
 
-    class SandboxEventLoop(base_events.BaseEventLoop):
-        def __init__(self) -> None:
-            super().__init__()
-            self._selector = _Sleep()
+    class Selector(selectors.DefaultSelector):
+        """Waits for sockets and timers; with no socket to wait for, only time passes."""
+
+        def select(self, timeout: float | None = None) -> Any:
+            if self.get_map():
+                return super().select(timeout)
+            if timeout is None:
+                raise Deadlock("the coroutine waits for something that can never happen: no task and no timer is left")
+            if timeout > 0:
+                time.sleep(timeout)
+            return []
+
+    class SandboxEventLoop(selector_events.BaseSelectorEventLoop):
+        def __init__(self, selector: Any = None) -> None:
+            super().__init__(selector or Selector())
 
         def run_in_executor(  # type: ignore[override]  # The base is typed with TypeVarTuples.
             self, executor: Any, func: Callable[..., T], *args: Any
@@ -86,8 +84,11 @@ def loop_class() -> "type[asyncio.AbstractEventLoop]":
                 future.set_exception(error)
             return future
 
-        def _process_events(self, event_list: list[Any]) -> None:
-            """The base class calls this with what the selector found."""
+        def _make_self_pipe(self) -> None:
+            """The base class makes a socket pair here, which WASI refuses, to be woken by another thread."""
+
+        def _close_self_pipe(self) -> None:
+            """There is none."""
 
         def _write_to_self(self) -> None:
             """The base class calls this to wake the loop from another thread, and there is none."""

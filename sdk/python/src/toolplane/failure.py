@@ -10,6 +10,7 @@ from itertools import islice
 from types import CodeType, TracebackType
 from typing import NamedTuple
 
+from toolplane.errors import EgressDenied
 from toolplane.project import Project
 from toolplane.unicode import well_formed
 
@@ -21,6 +22,7 @@ _FIRST_FRAMES = 10
 # Causes may form a cycle, or a chain as long as a retry loop.
 _MAX_CHAIN = 5
 _MAX_GROUP = 10
+_MAX_WRAPPED = 20
 
 _CAUSE = "The above exception was the direct cause of the following exception:"
 _CONTEXT = "During handling of the above exception, another exception occurred:"
@@ -37,7 +39,9 @@ def describe(error: BaseException, project: Project) -> Failure:
     try:
         if isinstance(error, MemoryError):
             _release(error)
-        return Failure(type_name(error), message_of(error), list(islice(_trace(error, project), MAX_FRAMES)))
+        denied = _denied(error, project)
+        kind, message = type_name(denied or error), message_of(denied or error)
+        return Failure(kind, message, list(islice(_trace(error, project), MAX_FRAMES)))
     except BaseException:  # Out of memory while describing that very thing, for example.
         return Failure(type(error).__name__, "", [])
 
@@ -74,6 +78,26 @@ def own_frames(error: BaseException, project: Project) -> list[tuple[CodeType, i
             frames.append((code, traceback.tb_lineno))
         traceback = traceback.tb_next
     return frames
+
+
+def _denied(error: BaseException, project: Project) -> EgressDenied | None:
+    """The refusal of the network that a library has wrapped into an exception of its own; not one of the author's."""
+    traceback, last = error.__traceback__, None
+    while traceback is not None:
+        last, traceback = traceback.tb_frame.f_code.co_filename, traceback.tb_next
+    if last is not None and project.relative(last) is not None:
+        return None
+    seen: list[object] = []
+    pending: list[object] = [error]
+    while pending and len(seen) < _MAX_WRAPPED:
+        one = pending.pop()
+        if isinstance(one, EgressDenied):
+            return one
+        if isinstance(one, BaseException) and not any(one is other for other in seen):
+            seen.append(one)
+            # urllib3 keeps what it wraps as `reason`, and requests keeps urllib3's as an argument.
+            pending += [one.__context__, one.__cause__, getattr(one, "reason", None), *one.args]
+    return None
 
 
 def _trace(error: BaseException, project: Project, depth: int = 0) -> Iterator[str]:

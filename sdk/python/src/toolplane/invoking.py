@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any
 
-from toolplane import eventloop, failure
+from toolplane import egress, eventloop, failure
 from toolplane.context import Context
 from toolplane.output import to_text
 from toolplane.project import Project
@@ -58,6 +58,8 @@ def invoke(call: str) -> str:
     random.seed(int.from_bytes(os.urandom(32), "little"))
     if env := request["env"]:
         os.environ.update(env)
+    allowed = request["egress"]
+    egress.install(egress.Egress(tuple(allowed["allow"]), tuple(allowed["tcp"])))
     callee = _tool.entry_point
     if _tool.simulation is not None and request["mode"] == "conversation-simulation":
         callee = _tool.simulation

@@ -1,0 +1,362 @@
+//! HTTP/1.1 with a guest on one side and a server on the other.
+//!
+//! HTTP/1.1 on both: a guest's library sees a server's answer as it is, with its own headers and reason, and nothing has
+//! to be translated. Every request is read whole and written anew, so what two parsers could understand differently never
+//! reaches a server.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper_util::rt::TokioIo;
+use sdk::sandbox::Refusal;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use super::handshake::{self, Agreed, Beginning, Failed, FailedKind, Question};
+use super::peek::Peeked;
+use super::pool::{Connection, Key, RequestBody};
+use super::session::Shared;
+use super::{dial, tls};
+
+/// The most headers of one message. Servers commonly take 100.
+const MOST_HEADERS: usize = 128;
+
+/// The longest head of one message.
+const HEAD_BYTES: usize = 256 << 10;
+
+type ResponseBody = BoxBody<Bytes, anyhow::Error>;
+
+/// Where the requests of one guest's connection go.
+pub struct Route {
+    pub shared: Arc<Shared>,
+    pub host: String,
+    pub port: u16,
+    /// They were checked.
+    pub addresses: Vec<IpAddr>,
+    /// For plain text and for TLS.
+    pub keys: [Key; 2],
+}
+
+/// Serves a guest's connection until either side ends it.
+pub async fn serve(route: Route, mut guest: DuplexStream, server: Option<TcpStream>) {
+    let mut read = BytesMut::new();
+    let Ok(beginning) = handshake::beginning(&mut guest, &mut read).await else { return };
+    let first = match beginning {
+        Beginning::Plain => route.open_plain(server).await.ok(),
+        Beginning::Tls(question) => {
+            let opened = route.open_tls(&question, server).await;
+            // The guest speaks HTTP/1.1 here, whatever the host speaks with the server.
+            let alpn = question.alpn.iter().map(String::as_str).find(|name| *name == "http/1.1");
+            let agreed = opened.as_ref().map(|connection| connection.agreed.as_deref());
+            let agreed = match agreed {
+                Ok(agreed) => Ok(agreed.cloned().unwrap_or_else(Agreed::default)),
+                Err(failed) => Err(failed),
+            };
+            let sent = guest.write_all(&handshake::answer(agreed.as_ref().map_err(|failed| *failed), alpn)).await;
+            match (opened, sent) {
+                (Ok(connection), Ok(())) => Some((connection, true)),
+                _ => return,
+            }
+        }
+    };
+    let Some((first, is_tls)) = first else { return };
+    let exchange = Exchange { route, is_tls, next: Mutex::new(Next::Open(first)) };
+    let service = service_fn(|request| exchange.forward(request));
+    let served = hyper::server::conn::http1::Builder::new()
+        .preserve_header_case(true)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(Peeked::new(read, guest)), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "A tool's connection ended early");
+    }
+}
+
+/// The requests of one guest's connection, one after the other.
+struct Exchange {
+    route: Route,
+    is_tls: bool,
+    /// What the next request goes over.
+    next: Mutex<Next>,
+}
+
+enum Next {
+    /// A connection that was opened and not used yet.
+    Open(Connection),
+    /// The one of the request before, once its answer has been read to the end.
+    Returning(JoinHandle<Option<Connection>>),
+    None,
+}
+
+impl Exchange {
+    /// An error ends the guest's connection without an answer, as a server's end would.
+    async fn forward(&self, request: Request<Incoming>) -> anyhow::Result<Response<ResponseBody>> {
+        if let Some(refusal) = self.refusal(&request) {
+            return Ok(refusal);
+        }
+        let shared = &self.route.shared;
+        shared.meter.request()?;
+        let (mut parts, body) = request.into_parts();
+        remove_hop_by_hop(&mut parts.headers);
+        parts.version = Version::HTTP_11;
+        let meter = Arc::clone(shared);
+        let body = body.map_err(anyhow::Error::from).map_frame(move |frame| frame);
+        let body = counted(body, move |bytes| meter.meter.sent(bytes).map_err(Into::into));
+        let mut request = Request::from_parts(parts, body);
+        let next = std::mem::replace(&mut *self.next.lock().await, Next::None);
+        let mut connection = match next.connection().await {
+            Some(connection) => connection,
+            None => self.route.open(self.is_tls).await?,
+        };
+        let response = loop {
+            match connection.sender.try_send_request(request).await {
+                Ok(response) => break response,
+                // The server closed it while it waited, and has not seen the request.
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => {
+                        request = unsent;
+                        connection = self.route.dial(self.is_tls).await?;
+                    }
+                    None => return Err(error.into_error().into()),
+                },
+            }
+        };
+        let limit = shared.gateway.settings.idle_timeout;
+        let returning = tokio::spawn(async move {
+            let ready = tokio::time::timeout(limit, connection.sender.ready()).await;
+            matches!(ready, Ok(Ok(()))).then_some(connection)
+        });
+        *self.next.lock().await = Next::Returning(returning);
+        let (mut parts, body) = response.into_parts();
+        remove_hop_by_hop(&mut parts.headers);
+        let meter = Arc::clone(shared);
+        let body =
+            counted(body.map_err(anyhow::Error::from), move |bytes| meter.meter.received(bytes).map_err(Into::into));
+        Ok(Response::from_parts(parts, body))
+    }
+
+    /// What must not be forwarded, in words for the author.
+    fn refusal(&self, request: &Request<Incoming>) -> Option<Response<ResponseBody>> {
+        let Route { host, port, .. } = &self.route;
+        let refuse = |status, message: String| Some(refused(status, message));
+        if request.method() == Method::CONNECT || request.uri().authority().is_some() {
+            return refuse(
+                StatusCode::MISDIRECTED_REQUEST,
+                "a tool cannot use a proxy: connect to the host itself".to_owned(),
+            );
+        }
+        if request.headers().contains_key(header::UPGRADE) {
+            return refuse(
+                StatusCode::NOT_IMPLEMENTED,
+                "connections cannot be upgraded, to WebSocket or anything else".to_owned(),
+            );
+        }
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        let named = hosts.next().and_then(|value| value.to_str().ok());
+        if hosts.next().is_some() || !named.is_some_and(|named| is_host(named, host, *port, self.is_tls)) {
+            let message = format!(
+                "the request's Host is {named:?} and the connection is to {host}:{port}: both have to name the same host"
+            );
+            return refuse(StatusCode::MISDIRECTED_REQUEST, message);
+        }
+        None
+    }
+}
+
+impl Next {
+    async fn connection(self) -> Option<Connection> {
+        match self {
+            Self::Open(connection) => Some(connection),
+            Self::Returning(task) => task.await.ok().flatten(),
+            Self::None => None,
+        }
+    }
+}
+
+impl Drop for Exchange {
+    /// The connection can serve somebody else. A guest ends its invocation without a farewell to its own, so this is not
+    /// the end of a function.
+    fn drop(&mut self) {
+        let next = std::mem::replace(self.next.get_mut(), Next::None);
+        let (key, gateway) = (self.route.key(self.is_tls).clone(), Arc::clone(&self.route.shared.gateway));
+        let Ok(executor) = tokio::runtime::Handle::try_current() else { return };
+        executor.spawn(async move {
+            if let Some(connection) = next.connection().await {
+                gateway.pool.put(key, connection, &gateway.settings);
+            }
+        });
+    }
+}
+
+impl Route {
+    async fn open(&self, is_tls: bool) -> anyhow::Result<Connection> {
+        let gateway = &self.shared.gateway;
+        match gateway.pool.take(self.key(is_tls), &gateway.settings) {
+            Some(connection) => Ok(connection),
+            None => self.dial(is_tls).await,
+        }
+    }
+
+    async fn dial(&self, is_tls: bool) -> anyhow::Result<Connection> {
+        let dialed = dial::connect(&self.addresses, self.port, &self.shared.gateway.settings).await;
+        let server = dialed.map_err(|refusal| anyhow::anyhow!("the server could not be reached: {refusal:?}"))?;
+        if is_tls {
+            self.secure(server).await.map_err(|failed| anyhow::anyhow!("{}", failed.message))
+        } else {
+            start(server, None).await
+        }
+    }
+
+    async fn open_plain(&self, server: Option<TcpStream>) -> anyhow::Result<(Connection, bool)> {
+        let connection = match server {
+            Some(server) => start(server, None).await?,
+            None => self.open(false).await?,
+        };
+        Ok((connection, false))
+    }
+
+    async fn open_tls(&self, question: &Question, server: Option<TcpStream>) -> Result<Connection, Failed> {
+        if let Some(name) = &question.server_name
+            && !is_host(name, &self.host, self.port, true)
+        {
+            let message = format!("TLS for {name:.253} was asked for on a connection to {}", self.host);
+            return Err(Failed::new(FailedKind::Denied, message));
+        }
+        let gateway = &self.shared.gateway;
+        if let Some(connection) = gateway.pool.take(self.key(true), &gateway.settings) {
+            return Ok(connection);
+        }
+        let server = match server {
+            Some(server) => server,
+            None => dial::connect(&self.addresses, self.port, &gateway.settings).await.map_err(unreached)?,
+        };
+        self.secure(server).await
+    }
+
+    async fn secure(&self, server: TcpStream) -> Result<Connection, Failed> {
+        let gateway = &self.shared.gateway;
+        let connector = gateway.connector().map_err(|error| Failed::new(FailedKind::Protocol, error.to_string()))?;
+        let (stream, agreed) = tls::shake_hands(connector, &self.host, server, &gateway.settings).await?;
+        let started = start(stream, Some(Arc::new(agreed))).await;
+        started.map_err(|error| Failed::new(FailedKind::Protocol, error.to_string()))
+    }
+
+    fn key(&self, is_tls: bool) -> &Key {
+        &self.keys[usize::from(is_tls)]
+    }
+}
+
+async fn start(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    agreed: Option<Arc<Agreed>>,
+) -> anyhow::Result<Connection> {
+    let (sender, connection) = hyper::client::conn::http1::Builder::new()
+        .preserve_header_case(true)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(HEAD_BYTES)
+        .handshake::<_, RequestBody>(TokioIo::new(stream))
+        .await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "A connection to a server ended early");
+        }
+    });
+    Ok(Connection { sender, agreed })
+}
+
+/// Whether `host[:port]`, as a client writes it, is this host.
+fn is_host(text: &str, host: &str, port: u16, is_tls: bool) -> bool {
+    let Ok(uri) = Uri::builder().authority(text).scheme("http").path_and_query("/").build() else { return false };
+    let Some(authority) = uri.authority().filter(|authority| !authority.as_str().contains('@')) else { return false };
+    let default = if is_tls { 443 } else { 80 };
+    let own = authority.host().trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+    own.eq_ignore_ascii_case(host) && authority.port_u16().map_or(port == default || text == own, |own| own == port)
+}
+
+fn unreached(refusal: Refusal) -> Failed {
+    let (kind, message) = match refusal {
+        Refusal::Refused => (FailedKind::Refused, "Connection refused"),
+        Refusal::TimedOut => (FailedKind::Timeout, "the connection timed out"),
+        _ => (FailedKind::Unreachable, "No route to host"),
+    };
+    Failed::new(kind, message)
+}
+
+/// What concerns one connection only (RFC 9110, section 7.6.1).
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let always =
+        [header::CONNECTION, header::PROXY_AUTHORIZATION, header::TE, header::TRANSFER_ENCODING, header::UPGRADE];
+    for name in named.iter().chain(&always) {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+    headers.remove("proxy-connection");
+}
+
+/// Hands the size of each piece to a counter, whose error ends the body.
+fn counted<B>(
+    body: B,
+    count: impl Fn(usize) -> anyhow::Result<()> + Send + Sync + 'static,
+) -> BoxBody<Bytes, anyhow::Error>
+where
+    B: hyper::body::Body<Data = Bytes, Error = anyhow::Error> + Send + Sync + 'static,
+{
+    Counted { body: Box::pin(body), count: Box::new(count) }.boxed()
+}
+
+struct Counted<B> {
+    body: std::pin::Pin<Box<B>>,
+    count: Box<dyn Fn(usize) -> anyhow::Result<()> + Send + Sync>,
+}
+
+impl<B: hyper::body::Body<Data = Bytes, Error = anyhow::Error>> hyper::body::Body for Counted<B> {
+    type Data = Bytes;
+    type Error = anyhow::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context,
+    ) -> std::task::Poll<Option<anyhow::Result<hyper::body::Frame<Bytes>>>> {
+        let polled = self.body.as_mut().poll_frame(context);
+        polled.map(|frame| {
+            let frame = frame?;
+            Some(frame.and_then(|frame| {
+                (self.count)(frame.data_ref().map_or(0, Bytes::len))?;
+                Ok(frame)
+            }))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn refused(status: StatusCode, message: String) -> Response<ResponseBody> {
+    let body = Full::new(Bytes::from(format!("toolplane: {message}\n"))).map_err(|never| match never {}).boxed();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

@@ -1,0 +1,112 @@
+"""Holds the running service against its own document: schemathesis makes requests out of `/openapi.json`, good and bad
+ones, and judges the answers.
+
+It needs the binaries in `target/release`, and a Python with the packages of `requirements.txt`; `.ci/run` makes one.
+Arguments are handed on, such as `--include-operation-id list_tools`. The seed is fixed, so a failure comes again.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from string import Template
+
+HERE = Path(__file__).resolve().parent
+WORKSPACE = HERE.parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
+CONTROL_PLANE = TARGET / "release" / "control-plane"
+# The cache of the workspace's tests: linking the Python base takes twenty seconds.
+CACHE = TARGET / "tmp" / "toolplane-cache"
+SEED = "20251124"
+# For each operation and phase. It keeps the run below three minutes.
+MAX_EXAMPLES = "40"
+# The project lies where the document's example of a publish says, so that this example succeeds.
+PROJECT = "tools/weather_report"
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        key = json.loads(run(CONTROL_PLANE, "init-org", "acme", "--json", "--data", folder / "data"))
+        with server(folder) as url:
+            token = sign_in(url, key)
+            push_project(folder / "work", url, key, token)
+            tool = call(url, token, "tool/", {"name": "greeting", "description": "Greets.", "tags": {"team": "core"}})
+            published = {"project_path": PROJECT, "bump_type": "major"}
+            call(url, token, f"tool/{tool['id']}/version", published)
+            given = {"input_parameters": {"name": "Ada"}, "invocation_mode": "regular"}
+            call(url, token, f"tool/{tool['id']}/version/1.0.0/invoke", {"inputs": [given]})
+            values = {"TOKEN": token, "TOOL_ID": tool["id"], "USER_ID": key["user_id"]}
+            values |= {"API_KEY": key["api_key"], "API_KEY_ID": key["api_key_id"]}
+            return check(folder, url, values)
+
+
+def check(folder, url, values):
+    """Runs schemathesis and answers its exit code."""
+    settings = folder / "schemathesis.toml"
+    settings.write_text(Template((HERE / "schemathesis.toml").read_text()).substitute(values))
+    shutil.copy(HERE / "hooks.py", folder)
+    command = [Path(sys.executable).with_name("schemathesis"), "--config-file", settings, "run", f"{url}/openapi.json"]
+    command += ["--checks", "all", "--max-examples", MAX_EXAMPLES, "--seed", SEED, "--no-color"]
+    return subprocess.run([*map(str, command), *sys.argv[1:]], cwd=folder).returncode
+
+
+@contextmanager
+def server(folder):
+    """A server on a port that the system chooses. It has to stop cleanly."""
+    command = [CONTROL_PLANE, "serve", "--listen", "127.0.0.1:0", "--data", folder / "data"]
+    command += ["--config", HERE / "server.toml"]
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=own_environment())
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        ended = process.wait(timeout=60)
+    if ended != 0:
+        sys.exit(f"the server ended with {ended}:\n{(folder / 'server.log').read_text()}")
+
+
+def sign_in(url, key):
+    headers = {"x-api-key": key["api_key"], "x-api-key-id": key["api_key_id"], "x-user-id": key["user_id"]}
+    request = urllib.request.Request(f"{url}/v1/acme/user/signin_with_api_key", headers=headers, method="POST")
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)["id_token"]
+
+
+def call(url, token, path, body):
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    request = urllib.request.Request(f"{url}/v1/acme/{path}", data=json.dumps(body).encode(), headers=headers)
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def push_project(work, url, key, token):
+    shutil.copytree(WORKSPACE / "tests" / "tools" / "greeting", work / PROJECT)
+    host = url.removeprefix("http://")
+    remote = f"http://acme_{key['user_id']}:{token}@{host}/v1/acme/tool/git"
+    git = ["git", "-C", work, "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    run(*git, "init", "--quiet", "--initial-branch=main")
+    run(*git, "add", "--all")
+    run(*git, "commit", "--quiet", "--message", "Add a tool")
+    run(*git, "push", "--quiet", remote, "main")
+
+
+def run(*command):
+    """Runs a command, which has to succeed, and answers what it printed."""
+    return subprocess.run([*map(str, command)], check=True, stdout=subprocess.PIPE, env=own_environment()).stdout
+
+
+def own_environment():
+    """No setting of the machine has a say, and no proxy stands between us and the server."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TOOLPLANE_")}
+    return kept | {"TOOLPLANE_CACHE": str(CACHE), "NO_PROXY": "127.0.0.1", "GIT_CONFIG_GLOBAL": os.devnull}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
