@@ -56,13 +56,15 @@ pub fn choose(project: &Project, lock: &Lock, limits: &Limits) -> Result<Choices
     let (mut chosen, mut refused) = (Vec::new(), Vec::new());
     for entry in &locked {
         match choose_wheel(entry) {
-            Ok((package, wheel)) => chosen.push(Chosen { package, wheel, told_at: lock.place(entry.line) }),
+            Ok((package, wheel)) => {
+                chosen.push(Chosen { package, wheel, told_at: lock.place(entry, &project.manifest) })
+            }
             Err((why, remedy)) => refused.push(Refused {
                 name: entry.name.clone(),
                 version: entry.version.clone(),
                 why,
                 remedy,
-                place: lock.place(entry.line),
+                place: lock.place(entry, &project.manifest),
             }),
         }
     }
@@ -117,7 +119,14 @@ fn check_fit(project: &Project, lock: &Lock, locked: &[Locked]) -> Result<(), Er
                     _ => format!("pylock.toml has version `{}`", version.escape_debug()),
                 }
             }
-            (Some(_), _) => continue,
+            (Some(entry), Some(VersionOrUrl::Url(wanted))) => {
+                let is_wanted = |wheel: &LockedWheel| wheel.place.is(wanted);
+                match entry.wheels.iter().any(is_wanted) {
+                    true => continue,
+                    false => "pylock.toml has it from elsewhere".to_owned(),
+                }
+            }
+            (Some(_), None) => continue,
         };
         let message = format!("dependency `{}`: {told}", dependency.text);
         problems

@@ -6,10 +6,11 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
+use url::Url;
 
 use super::markers;
 use crate::error::{Error, Problem};
-use crate::project::{MANIFEST, Project};
+use crate::project::{MANIFEST, Manifest, Project};
 
 /// The lock's file in a project.
 pub const LOCK: &str = "pylock.toml";
@@ -74,6 +75,19 @@ pub enum Place {
     Path(String),
 }
 
+impl Place {
+    /// Whether a file of this URL is meant. What stands behind `#` says something of the file, and not where it is.
+    pub(crate) fn is(&self, url: &Url) -> bool {
+        let Self::Url(text) = self else { return false };
+        Url::parse(text).is_ok_and(|mut own| {
+            own.set_fragment(None);
+            let mut url = url.clone();
+            url.set_fragment(None);
+            own == url
+        })
+    }
+}
+
 impl Lock {
     /// A lock that names nothing.
     pub fn empty() -> Self {
@@ -136,11 +150,14 @@ impl Lock {
         Ok(packages.into_values().collect())
     }
 
-    /// Where a problem with an entry is told: in the lock that its author wrote, else in the manifest.
-    pub(crate) fn place(&self, line: u32) -> (&'static str, Option<u32>) {
+    /// Where a problem with an entry is told: in the lock that its author wrote, else where the manifest names it.
+    pub(crate) fn place(&self, entry: &Locked, manifest: &Manifest) -> (&'static str, Option<u32>) {
         match self.origin {
-            Origin::Project => (LOCK, Some(line)),
-            Origin::Resolved => (MANIFEST, None),
+            Origin::Project => (LOCK, Some(entry.line)),
+            Origin::Resolved => {
+                let direct = manifest.dependencies.iter().find(|dependency| dependency.name() == entry.name);
+                (MANIFEST, direct.map(|dependency| dependency.line))
+            }
         }
     }
 }
@@ -229,7 +246,7 @@ impl FileEntry {
             (Some(name), _) => name.clone(),
             (None, Place::Path(path)) => last(path),
             (None, Place::Url(url)) => {
-                let url = url::Url::parse(url).map_err(|_| "a file has a `url` that is none".to_owned())?;
+                let url = Url::parse(url).map_err(|_| "a file has a `url` that is none".to_owned())?;
                 // A version such as `1.0+cpu` has its plus sign encoded.
                 let file = percent_decode_str(&last(url.path())).decode_utf8().map(Into::into);
                 file.map_err(|_| "a file has a `url` that is not UTF-8".to_owned())?

@@ -206,6 +206,8 @@ fn unresolved(project: &Project, stderr: &str) -> Error {
     let remedy = if told.contains("building from source is disabled") || told.contains("no usable wheels") {
         "it is there only as a source archive, and nothing of a package is executed on the host: use another version, \
          another package, or copy its Python files into the project"
+    } else if told.contains("authentication credentials") {
+        "the index refuses the operator's credentials, so it says of no package that it has it: have them corrected"
     } else if told.contains("was not found in the package registry") || told.contains("not found in the provided") {
         "correct the name"
     } else if told.contains("No solution found") {
@@ -266,6 +268,12 @@ mod tests {
         assert_eq!(problems[0].line, Some(5));
         assert!(problems[0].message.contains("Because no-such was not found"));
         assert_eq!(problems[0].remedy.as_deref(), Some("correct the name"));
+
+        let hint = format!(
+            "{stderr}\nhint: An index URL (https://index.example) could not be queried due to a lack of valid authentication credentials (401 Unauthorized)"
+        );
+        let Error::Refused(problems) = unresolved(&project, &hint) else { panic!() };
+        assert!(problems[0].remedy.as_deref().unwrap().contains("refuses the operator's credentials"));
     }
 
     #[test]

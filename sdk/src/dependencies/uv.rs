@@ -76,8 +76,7 @@ pub fn find_or_install(cache: &Path) -> Result<PathBuf, Error> {
     let log = all_work.folder().map_err(fault)?;
     install(&folder, log.path()).map_err(|why| {
         let _ = fs_err::remove_dir_all(&folder);
-        let message =
-            format!("finding the versions of dependencies needs the program uv: it is missing, and so is a way to install it: {why}");
+        let message = format!("dependencies need the program uv: it is missing, and cannot be installed: {why}");
         let remedy = "install uv from your system or with `pip install uv`, so that it is on the path; a project with a \
                       `pylock.toml`, made by `runtime lock` on any machine, needs none";
         Problem::new(message, remedy)

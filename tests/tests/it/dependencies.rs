@@ -1,6 +1,9 @@
 //! Packages: a tool that depends on some is locked, built, run and published, all from a folder of wheels
 //! that the test makes, without a network.
 
+mod choices;
+mod index;
+mod indexes;
 mod wheels;
 
 use std::path::{Path, PathBuf};
@@ -69,12 +72,12 @@ fn what_cannot_be_installed_is_refused_by_name_with_line_requirer_and_remedy() {
         (
             &["palette", "tables"],
             &[
-                "pyproject.toml:3: package `numpy` 2.0 (required by `tables`, for `tables`) has compiled code",
+                "pyproject.toml:5: package `numpy` 2.0 (required by `tables`, for `tables`) has compiled code",
                 "statistics",
             ],
         ),
-        (&["no-such-package"], &["pyproject.toml:3: the dependencies cannot be resolved", "no-such-package"]),
-        (&["palette>=99"], &["pyproject.toml:3: the dependencies cannot be resolved", "palette>=99"]),
+        (&["no-such-package"], &["pyproject.toml:4: the dependencies cannot be resolved", "no-such-package"]),
+        (&["palette>=99"], &["pyproject.toml:4: the dependencies cannot be resolved", "palette>=99"]),
         (&["escaping"], &["wheel `escaping-1-py3-none-any.whl`: the path `../evil.py` is not allowed"]),
     ];
     for (dependencies, told) in cases {
@@ -144,13 +147,19 @@ fn wheels(folder: &Path) -> PathBuf {
 
 fn project(folder: &Path, dependencies: &[&str]) -> PathBuf {
     let project = folder.join("painted");
+    write_project(&project, dependencies, CODE);
+    project
+}
+
+/// Writes a project whose first dependency is in line 4, and whose entry point is `answer`.
+fn write_project(project: &Path, dependencies: &[&str], code: &str) {
     fs_err::create_dir_all(project.join("src")).unwrap();
+    let dependencies: String = dependencies.iter().map(|dependency| format!("    {dependency:?},\n")).collect();
     let manifest = format!(
-        "[project]\nname = \"painted\"\ndependencies = {dependencies:?}\n[tool.toolplane]\nentry-point = \"painted:answer\"\n"
+        "[project]\nname = \"tool\"\ndependencies = [\n{dependencies}]\n[tool.toolplane]\nentry-point = \"tool:answer\"\n"
     );
     fs_err::write(project.join("pyproject.toml"), manifest).unwrap();
-    fs_err::write(project.join("src/painted.py"), CODE).unwrap();
-    project
+    fs_err::write(project.join("src/tool.py"), code).unwrap();
 }
 
 fn runtime(links: &Path, arguments: &[&str]) -> Output {
