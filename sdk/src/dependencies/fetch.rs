@@ -1,30 +1,25 @@
 //! Wheels into the cache, each held against its SHA-256 before it is there under that name.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
-use percent_encoding::percent_decode_str;
-use reqwest::blocking::Client;
-use reqwest::redirect::Policy;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use url::{Host, Url};
+use url::Url;
 
 use super::choice::Chosen;
+use super::download::Downloads;
 use super::lock::Place;
 use super::parallel;
-use super::settings::{Network, Settings};
+use super::settings::Settings;
 use crate::error::{Error, Problem};
 use crate::progress::Progress;
 use crate::project::{MANIFEST, Project};
 use crate::work::Work;
 
 /// How many wheels are fetched at once, as pip's and uv's users are used to.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 /// A wheel in the cache.
 pub(crate) fn archive(cache: &Path, sha256: &str) -> PathBuf {
@@ -51,9 +46,8 @@ pub fn fetch(
         settings,
         cache,
         folder: work.folder().map_err(fault)?,
-        client: OnceLock::new(),
-        deadline: Instant::now() + settings.limits.fetch_time,
-        total_bytes: AtomicU64::new(0),
+        downloads: Downloads::new(settings),
+        intake: Intake::new(settings),
     };
     parallel::each(&missing, AT_ONCE, |chosen| {
         progress.step(chosen.package.file.clone());
@@ -82,9 +76,8 @@ struct Fetcher<'a> {
     cache: &'a Path,
     /// For wheels that are not whole.
     folder: TempDir,
-    client: OnceLock<Client>,
-    deadline: Instant,
-    total_bytes: AtomicU64,
+    downloads: Downloads<'a>,
+    intake: Intake<'a>,
 }
 
 impl Fetcher<'_> {
@@ -104,7 +97,8 @@ impl Fetcher<'_> {
             }
             Place::Url(url) => {
                 let url = Url::parse(url).map_err(|_| refused(chosen, "its URL is none".to_owned(), RELOCK))?;
-                self.download(chosen, &url)
+                let told = |why: String| refused(chosen, format!("it cannot be fetched: {why}"), RETRY);
+                self.keep(chosen, self.downloads.get(&url).map_err(told)?)
             }
         }
     }
@@ -124,57 +118,11 @@ impl Fetcher<'_> {
         whole.is_file().then(|| fs_err::File::open(&whole).ok())?
     }
 
-    fn download(&self, chosen: &Chosen, url: &Url) -> Result<(), Error> {
-        let failed = |why: String| refused(chosen, format!("it cannot be fetched: {why}"), RETRY);
-        if self.settings.network == Network::Off {
-            return Err(failed("the network is not to be used, and the cache does not have it".to_owned()).into());
-        }
-        check_address(url, self.settings).map_err(failed)?;
-        let mut request = self.client()?.get(url.clone());
-        if let Some(index) = self.settings.indexes().find(|index| index.serves(url)) {
-            let index = index.expose();
-            if !index.username().is_empty() || index.password().is_some() {
-                let [user, password] = [index.username(), index.password().unwrap_or_default()].map(decoded);
-                request = request.basic_auth(user, Some(password));
-            }
-        }
-        let left = self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        // What reqwest says may hold the URL, and that is the author's own; credentials are never part of it here.
-        let told = |error: reqwest::Error| failed(self.settings.scrubbed(&chain(&error)));
-        let response = request.timeout(left).send().and_then(|response| response.error_for_status()).map_err(told)?;
-        self.keep(chosen, response)
-    }
-
     /// Copies a wheel into the cache, unless it is too large or not the one that the lock names.
-    fn keep(&self, chosen: &Chosen, mut content: impl Read) -> Result<(), Error> {
+    fn keep(&self, chosen: &Chosen, content: impl Read) -> Result<(), Error> {
         let fault = |source: std::io::Error| Error::internal("write a wheel into the cache", source);
-        let limits = &self.settings.limits;
         let mut work = tempfile::NamedTempFile::new_in(self.folder.path()).map_err(fault)?;
-        let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 64 << 10]);
-        loop {
-            let read = match content.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    let why = self.settings.scrubbed(&format!("it cannot be fetched: {error}"));
-                    return Err(refused(chosen, why, RETRY).into());
-                }
-            };
-            size += read as u64;
-            let total = self.total_bytes.fetch_add(read as u64, Ordering::Relaxed) + read as u64;
-            for (bytes, limit, of) in
-                [(size, limits.wheel_bytes, "one wheel"), (total, limits.total_bytes, "all wheels together")]
-            {
-                if bytes > limit {
-                    let message = format!("it is too large: the limit of {of} is {} MiB", limit >> 20);
-                    return Err(refused(chosen, message, "depend on less").into());
-                }
-            }
-            hash.update(&buffer[..read]);
-            work.write_all(&buffer[..read]).map_err(fault)?;
-        }
-        let found = hex::encode(hash.finalize());
+        let found = self.intake.copy(content, &mut work, |why, remedy| refused(chosen, why, remedy))?;
         if found != chosen.package.sha256 {
             let message = format!("its SHA-256 is {found}, and the lock says {}", chosen.package.sha256);
             let remedy =
@@ -184,26 +132,51 @@ impl Fetcher<'_> {
         work.persist(archive(self.cache, &found)).map_err(|error| fault(error.error))?;
         Ok(())
     }
+}
 
-    fn client(&self) -> Result<&Client, Error> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
+/// Takes wheels in, as many bytes as the limits allow for one and for all.
+pub(super) struct Intake<'a> {
+    settings: &'a Settings,
+    total_bytes: AtomicU64,
+}
+
+impl<'a> Intake<'a> {
+    pub fn new(settings: &'a Settings) -> Self {
+        Self { settings, total_bytes: AtomicU64::new(0) }
+    }
+
+    /// Copies a wheel, and answers its SHA-256. What is wrong with it is told by `refused`, from why and what to do.
+    pub fn copy(
+        &self,
+        mut content: impl Read,
+        to: &mut impl Write,
+        refused: impl Fn(String, &str) -> Problem,
+    ) -> Result<String, Error> {
+        let limits = &self.settings.limits;
+        let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 64 << 10]);
+        loop {
+            let read = match content.read(&mut buffer) {
+                Ok(0) => return Ok(hex::encode(hash.finalize())),
+                Ok(read) => read,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let why = self.settings.scrubbed(&format!("it cannot be fetched: {error}"));
+                    return Err(refused(why, RETRY).into());
+                }
+            };
+            size += read as u64;
+            let total = self.total_bytes.fetch_add(read as u64, Ordering::Relaxed) + read as u64;
+            for (bytes, limit, of) in
+                [(size, limits.wheel_bytes, "one wheel"), (total, limits.total_bytes, "all wheels together")]
+            {
+                if bytes > limit {
+                    let message = format!("it is too large: the limit of {of} is {} MiB", limit >> 20);
+                    return Err(refused(message, "depend on less").into());
+                }
+            }
+            hash.update(&buffer[..read]);
+            to.write_all(&buffer[..read]).map_err(|source| Error::internal("write a wheel into the cache", source))?;
         }
-        // Somebody else in the process may have chosen already, and then that one is used.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let settings = self.settings.clone();
-        let redirects = Policy::custom(move |attempt| {
-            if attempt.previous().len() > 5 {
-                return attempt.error("too many redirections");
-            }
-            match check_address(attempt.url(), &settings) {
-                Ok(()) => attempt.follow(),
-                Err(why) => attempt.error(why),
-            }
-        });
-        let client = Client::builder().redirect(redirects).connect_timeout(Duration::from_secs(30)).build();
-        let client = client.map_err(|source| Error::internal("prepare fetching packages", source))?;
-        Ok(self.client.get_or_init(|| client))
     }
 }
 
@@ -215,85 +188,11 @@ fn refused(chosen: &Chosen, why: String, remedy: &str) -> Problem {
     Problem::new(format!("wheel `{}`: {why}", chosen.package.file), remedy).at(file, line)
 }
 
-/// Tenants write URLs, and what answers them is in the service's own network: with [`Network::PublicOnly`] only https,
-/// and only addresses that are everybody's.
-pub(super) fn check_address(url: &Url, settings: &Settings) -> Result<(), String> {
-    if settings.indexes().any(|index| index.serves(url)) {
-        return Ok(());
-    }
-    let is_secure = url.scheme() == "https" || settings.network == Network::Anywhere && url.scheme() == "http";
-    if !is_secure {
-        return Err(format!("`{}://` is not allowed", url.scheme()));
-    }
-    if settings.network == Network::Anywhere {
-        return Ok(());
-    }
-    let addresses: Vec<IpAddr> = match url.host() {
-        Some(Host::Ipv4(address)) => vec![address.into()],
-        Some(Host::Ipv6(address)) => vec![address.into()],
-        Some(Host::Domain(name)) => {
-            let port = url.port_or_known_default().unwrap_or(443);
-            // Behind a proxy names may be unknown here, and then the proxy decides.
-            (name, port).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()
-        }
-        None => return Err("it has no host".to_owned()),
-    };
-    match addresses.iter().find(|address| !is_public(**address)) {
-        Some(_) => Err("its host is not a public one; an index of the organization has to be configured".to_owned()),
-        None => Ok(()),
-    }
-}
-
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            let [first, second, ..] = address.octets();
-            let is_shared = first == 100 && (64..128).contains(&second);
-            !(address.is_private()
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_multicast()
-                || address.is_broadcast()
-                || first == 0
-                || is_shared)
-        }
-        IpAddr::V6(address) => {
-            let carried = address.to_ipv4_mapped().or_else(|| match address.segments() {
-                // NAT64 and 6to4 carry an IPv4 address that is reached in the end.
-                [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
-                    Some(std::net::Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
-                }
-                _ => None,
-            });
-            carried.is_none_or(|address| is_public(address.into()))
-                && !(address.is_loopback()
-                    || address.is_unspecified()
-                    || address.is_multicast()
-                    || address.is_unique_local()
-                    || address.is_unicast_link_local())
-        }
-    }
-}
-
-fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
-    let mut source = error.source();
-    while let Some(reason) = source {
-        told = format!("{told}: {reason}");
-        source = reason.source();
-    }
-    told
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dependencies::lock::LockedWheel;
-    use crate::dependencies::settings::{IndexUrl, Limits};
+    use crate::dependencies::settings::{Limits, Network};
     use crate::dependencies::site::Package;
     use crate::project::Manifest;
 
@@ -365,31 +264,6 @@ mod tests {
         let chosen = chosen("a.whl", &vec![0; 3 << 20]);
         let told = refusal(fetched(&[chosen], &project(folder.path()), &settings, &folder.path().join("cache")));
         assert!(told.contains("the limit of one wheel is 2 MiB"), "{told}");
-    }
-
-    #[test]
-    fn a_service_reaches_only_public_addresses_and_its_indexes() {
-        let index = IndexUrl::parse("http://10.0.0.1/simple").unwrap();
-        let settings = Settings { index_url: Some(index), network: Network::PublicOnly, ..Settings::default() };
-        let check = |url: &str| check_address(&Url::parse(url).unwrap(), &settings);
-        for url in ["https://192.0.2.1/a.whl", "http://10.0.0.1/a.whl", "https://[2001:db8::1]/a.whl"] {
-            check(url).expect(url);
-        }
-        for url in [
-            "http://192.0.2.1/a.whl",
-            "https://127.0.0.1/a.whl",
-            "https://10.0.0.1/a.whl",
-            "https://169.254.169.254/a.whl",
-            "https://100.64.0.1/a.whl",
-            "https://0.0.0.0/a.whl",
-            "https://[::1]/a.whl",
-            "https://[fd00::1]/a.whl",
-            "https://[::ffff:127.0.0.1]/a.whl",
-            "https://[64:ff9b::7f00:1]/a.whl",
-            "file:///etc/passwd",
-        ] {
-            check(url).expect_err(url);
-        }
     }
 
     #[test]

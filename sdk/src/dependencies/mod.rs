@@ -1,10 +1,10 @@
 //! The packages that a project depends on: resolved, chosen, fetched, verified, unpacked and compiled to bytecode.
 //!
 //! The modules in reading order: [`settings`] (where packages come from, and how much of them), [`requirement`] (what
-//! an author may write), [`uv`] and [`resolve`] (the lock of a project without one), [`lock`] (reading PEP 751),
-//! [`markers`] (which entries are for the sandbox), [`wheel`] (what a file name promises), [`natives`] (what is known of
-//! packages with compiled code), [`choice`] (a wheel for each package, or what to tell the author), [`fetch`],
-//! [`unpack`], [`site`] (the folder that is mounted).
+//! an author may write), `download` (what the network may be used for), `direct` (wheels by URL), [`uv`] and [`resolve`]
+//! (the lock of a project without one), [`lock`] (reading PEP 751), [`markers`] (which entries are for the sandbox),
+//! [`wheel`] (what a file name promises), [`natives`] (what is known of packages with compiled code), [`choice`] (a wheel
+//! for each package, or what to tell the author), [`fetch`], [`unpack`], [`site`] (the folder that is mounted).
 //!
 //! Nothing of a package or a project is executed on the host: wheels only, no build back end, and `uv` sees nothing but
 //! a file that is written here from parsed requirements.
@@ -13,6 +13,8 @@
 //! and put together for a tool), `uv/` (what the index said), `locks/` (of projects without a lock of their own).
 
 pub mod choice;
+mod direct;
+mod download;
 pub mod fetch;
 pub mod lock;
 pub mod markers;

@@ -7,13 +7,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pep508_rs::VersionOrUrl;
 use sha2::{Digest, Sha256};
 
 use super::choice::Requirers;
 use super::lock::{LOCK, LOCK_BYTES, Lock, Origin, normalized};
 use super::settings::{Network, Settings};
-use super::{fetch, markers, uv};
+use super::{direct, markers, uv};
 use crate::error::{Error, Problem};
 use crate::progress::Progress;
 use crate::project::{MANIFEST, Project};
@@ -27,10 +26,9 @@ pub fn resolve(project: &Project, settings: &Settings, cache: &Path) -> Result<L
     if project.manifest.dependencies.is_empty() {
         return Ok(Lock::empty());
     }
-    check_addresses(project, settings)?;
     let progress = Progress::start("Packages", 2);
     progress.step("looking for uv");
-    let program = uv::find_or_install(cache)?;
+    let program = uv::find_or_install(cache).map_err(|error| error.located(MANIFEST, first_line(project)))?;
     progress.step("resolving");
     let text = compile(project, settings, cache, &program, Format::Lock)?;
     // The folder is this machine's own; the lock names the files alone.
@@ -100,7 +98,8 @@ fn compile(
     let all_work = Work::open(cache).map_err(fault)?;
     let work = all_work.folder().map_err(fault)?;
     let folder = fs_err::canonicalize(work.path()).map_err(fault)?;
-    fs_err::write(folder.join(REQUIREMENTS), requirements(project)).map_err(fault)?;
+    let direct = direct::fetch(project, settings, cache, &folder)?;
+    fs_err::write(folder.join(REQUIREMENTS), direct::requirements(project, &direct)).map_err(fault)?;
     let output = folder.join(LOCK);
     let cache = fs_err::canonicalize(cache).map_err(fault)?;
 
@@ -128,35 +127,17 @@ fn compile(
         let message = format!("resolving them took longer than {} s", settings.limits.resolve_time.as_secs());
         let remedy =
             "try again; narrow the versions that `dependencies` allows, or commit a lock made with `runtime lock`";
-        return Err(Problem::new(message, remedy).at(MANIFEST, first_line(project)).into());
+        return Err(Problem::new(message, remedy).at(MANIFEST, Some(first_line(project))).into());
     }
     if !ended.succeeded {
-        return Err(unresolved(project, &settings.scrubbed(&ended.stderr)));
+        return Err(unresolved(project, &settings.scrubbed(&direct::with_urls(ended.stderr, &direct))));
     }
     let output = if format == Format::Lock { output } else { folder.join("requirements.txt") };
     if fs_err::metadata(&output).map_err(fault)?.len() > LOCK_BYTES {
         let message = format!("their lock has more than {} MiB", LOCK_BYTES >> 20);
-        return Err(Problem::new(message, "depend on less").at(MANIFEST, first_line(project)).into());
+        return Err(Problem::new(message, "depend on less").at(MANIFEST, Some(first_line(project))).into());
     }
-    fs_err::read_to_string(output).map_err(fault)
-}
-
-/// One requirement a line, as it was parsed: what was written could name other files and options.
-fn requirements(project: &Project) -> String {
-    project.manifest.dependencies.iter().map(|dependency| format!("{}\n", dependency.requirement)).collect()
-}
-
-/// uv fetches what a dependency's own URL names, so that is judged first as any other URL is.
-fn check_addresses(project: &Project, settings: &Settings) -> Result<(), Error> {
-    for dependency in &project.manifest.dependencies {
-        if let Some(VersionOrUrl::Url(url)) = &dependency.requirement.version_or_url {
-            fetch::check_address(url, settings).map_err(|why| {
-                let message = format!("dependency `{}`: {why}", dependency.text);
-                Problem::new(message, "name the package by its version").at(MANIFEST, Some(dependency.line))
-            })?;
-        }
-    }
-    Ok(())
+    Ok(direct::with_urls(fs_err::read_to_string(output).map_err(fault)?, &direct))
 }
 
 /// Credentials travel in the environment: arguments can be seen by every user of the machine.
@@ -202,7 +183,7 @@ fn unresolved(project: &Project, stderr: &str) -> Error {
         })
     };
     let dependency = project.manifest.dependencies.iter().find(|dependency| is_about(dependency.name()));
-    let line = dependency.map(|dependency| dependency.line).or(first_line(project));
+    let line = dependency.map_or(first_line(project), |dependency| dependency.line);
     let remedy = if told.contains("building from source is disabled") || told.contains("no usable wheels") {
         "it is there only as a source archive, and nothing of a package is executed on the host: use another version, \
          another package, or copy its Python files into the project"
@@ -216,11 +197,11 @@ fn unresolved(project: &Project, stderr: &str) -> Error {
         "see that the index can be reached; with a lock made by `runtime lock`, and packages that the cache has, no \
          network is needed"
     };
-    Problem::new(format!("the dependencies cannot be resolved: {told}"), remedy).at(MANIFEST, line).into()
+    Problem::new(format!("the dependencies cannot be resolved: {told}"), remedy).at(MANIFEST, Some(line)).into()
 }
 
-fn first_line(project: &Project) -> Option<u32> {
-    project.manifest.dependencies.first().map(|dependency| dependency.line)
+fn first_line(project: &Project) -> u32 {
+    project.manifest.dependencies.first().map_or(1, |dependency| dependency.line)
 }
 
 /// Reads `name==version` lines, each followed by `# via` and who requires it.
@@ -257,7 +238,7 @@ mod tests {
     #[test]
     fn requirements_are_written_as_they_were_parsed() {
         let project = project("\"Httpx[http2] >= 0.28\",\n\"tzdata; sys_platform == 'wasi'\"");
-        assert_eq!(requirements(&project), "httpx[http2]>=0.28\ntzdata ; sys_platform == 'wasi'\n");
+        assert_eq!(direct::requirements(&project, &[]), "httpx[http2]>=0.28\ntzdata ; sys_platform == 'wasi'\n");
     }
 
     #[test]
@@ -277,12 +258,14 @@ mod tests {
     }
 
     #[test]
-    fn a_service_does_not_let_uv_reach_a_private_address() {
+    fn a_service_does_not_reach_a_private_address() {
         let project = project("\"a @ https://127.0.0.1/a-1-py3-none-any.whl\"");
         let settings = Settings { network: Network::PublicOnly, ..Settings::default() };
-        let Err(Error::Refused(problems)) = check_addresses(&project, &settings) else { panic!("it was let pass") };
+        let cache = tempfile::tempdir().unwrap();
+        let refused = direct::fetch(&project, &settings, cache.path(), cache.path());
+        let Err(Error::Refused(problems)) = refused else { panic!("it was let pass") };
         assert!(problems[0].message.contains("not a public one"));
-        assert!(check_addresses(&project, &Settings::default()).is_ok());
+        assert_eq!(problems[0].line, Some(4));
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn a_url_of_a_wheel_is_installed_and_held_against_its_hash() {
     write_project(&project, &["colours", &format!("private @ {url}#sha256={other}")], CODE);
     let refused = runtime(&index, &["check", text_of(&project), "--find-links", text_of(&links)]);
     assert_eq!(refused.status.code(), Some(3), "{}", text(&refused.stderr));
-    let told = format!("pyproject.toml:5: wheel `{file}`: its SHA-256 is {hash}, and the lock says {other}");
+    let told = format!("pyproject.toml:5: wheel `{file}`: its SHA-256 is {hash}, and the URL says {other}");
     assert!(text(&refused.stderr).contains(&told), "{}", text(&refused.stderr));
 
     // With its hash, and without one, which the lock then has.
@@ -107,7 +107,21 @@ fn a_url_of_a_wheel_is_installed_and_held_against_its_hash() {
         assert_eq!(text(&run.stdout), format!("{}\n", text_of(&links)), "{}", text(&run.stderr));
     }
 
+    // What such a wheel requires comes from the index alone: a URL of its own could lead anywhere.
+    Wheel::new("leading", "1").requires("colours @ http://127.0.0.1:1/colours-1-py3-none-any.whl").write(&links);
+    fs_err::remove_file(project.join("pylock.toml")).unwrap();
+    write_project(&project, &[&format!("leading @ {}", index.file_url("leading-1-py3-none-any.whl"))], CODE);
+    let refused = runtime(&index, &["lock", text_of(&project)]);
+    assert_eq!(refused.status.code(), Some(3));
+    let told = text(&refused.stderr);
+    assert!(
+        told.contains("pyproject.toml:4: wheel `leading-1-py3-none-any.whl`: it requires `colours @ http:"),
+        "{told}"
+    );
+
     // A lock of the project's own has the very file that the manifest names.
+    write_project(&project, &[&format!("private @ {url}")], CODE);
+    assert_eq!(runtime(&index, &["lock", text_of(&project)]).status.code(), Some(0));
     write_project(&project, &[&format!("private @ {}", index.file_url("other-1-py3-none-any.whl"))], CODE);
     let refused = runtime(&index, &["check", text_of(&project)]);
     assert_eq!(refused.status.code(), Some(3));
