@@ -11,6 +11,7 @@ use runtime::builds;
 use runtime::engine::{Options, Runtime};
 use runtime::invoke::{Call, Limits, Mode};
 use runtime::outcome::Outcome;
+use sdk::dependencies::Settings;
 
 const CALLS: usize = 2_000;
 const PEER_CALLS: usize = 40;
@@ -18,7 +19,7 @@ const PEER_CALLS: usize = 40;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/small");
     let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("toolplane-cache");
-    let built = builds::build(&cache, &project)?;
+    let built = builds::build(&cache, &project, &Settings::default())?;
     let tool = Runtime::new(Options::new(&cache))?.load_file(&built)?;
     let parameters = serde_json::json!({"document": "[1, 2, 3]"});
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

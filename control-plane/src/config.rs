@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use runtime::network::{NetworkLimits, NetworkSettings};
+use sdk::dependencies::Settings;
+use sdk::dependencies::settings::{self, IndexUrl, Limits};
 use serde::Deserialize;
 
 use crate::model::OrgId;
@@ -32,6 +34,7 @@ pub struct Config {
     pub tool: Tool,
     pub browse: Browse,
     pub build: Build,
+    pub packages: Packages,
     pub invoke: Invoke,
     pub search: Search,
     pub network: Network,
@@ -133,6 +136,23 @@ table! {
         tmp_files: usize,
         concurrent: usize,
         waiting: usize,
+    }
+}
+table! {
+    /// `[packages]`
+    Packages {
+        index_url: Option<IndexUrl>,
+        extra_index_urls: Vec<IndexUrl>,
+        find_links: Option<PathBuf>,
+        offline: bool,
+        private_addresses: bool,
+        resolve_s: u64,
+        fetch_s: u64,
+        max_packages: usize,
+        max_wheel_mib: u64,
+        max_total_mib: u64,
+        max_unpacked_mib: u64,
+        max_wheel_files: usize,
     }
 }
 table! {
@@ -243,6 +263,31 @@ pub enum TokenAlgorithm {
     EdDSA,
 }
 
+impl Packages {
+    /// The same in the words of the crate that installs packages.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            index_url: self.index_url.clone(),
+            extra_index_urls: self.extra_index_urls.clone(),
+            find_links: self.find_links.clone(),
+            network: match (self.offline, self.private_addresses) {
+                (true, _) => settings::Network::Off,
+                (false, true) => settings::Network::Anywhere,
+                (false, false) => settings::Network::PublicOnly,
+            },
+            limits: Limits {
+                resolve_time: Duration::from_secs(self.resolve_s),
+                fetch_time: Duration::from_secs(self.fetch_s),
+                packages: self.max_packages,
+                wheel_bytes: self.max_wheel_mib << 20,
+                total_bytes: self.max_total_mib << 20,
+                unpacked_bytes: self.max_unpacked_mib << 20,
+                entries: self.max_wheel_files,
+            },
+        }
+    }
+}
+
 impl Config {
     /// Reads the defaults, then the file where one is given, then what the environment overrides.
     pub fn load(file: Option<&Path>) -> Result<Self> {
@@ -316,6 +361,16 @@ mod tests {
     fn the_defaults_are_whole() {
         let config: Config = defaults().try_into().unwrap();
         assert_eq!(config.listen.port(), 8080);
+        assert_eq!(config.packages.settings().limits, Limits::default());
+    }
+
+    #[test]
+    fn an_index_s_credentials_are_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        fs_err::write(&file, "[packages]\nindex_url = \"https://ada:secret@index.example/simple\"\n").unwrap();
+        let config = format!("{:?}", Config::load(Some(&file)).unwrap());
+        assert!(config.contains("index.example") && !config.contains("secret"), "{config}");
     }
 
     #[test]

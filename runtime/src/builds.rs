@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sdk::artifact;
 use sdk::base::{self, Base};
+use sdk::dependencies::{self, Lock, Settings, resolve};
 use sdk::project::Project;
 use sdk::sandbox::Limits;
 use sdk::snapshot::Snapshotter;
@@ -14,23 +15,41 @@ use crate::error::Error;
 /// Builds the project in a folder, or finds what was built of the same files before. Answers the built file's path.
 ///
 /// It blocks for about a second once the base exists, and must not be called on a thread of an async executor.
-pub fn build(cache: &Path, folder: &Path) -> Result<PathBuf, Error> {
+///
+/// A project without a lock of its own gets the versions that were newest when its dependencies were first resolved on
+/// this machine, until [`lock`] asks for newer ones: so that a changed line of code costs no network.
+pub fn build(cache: &Path, folder: &Path, settings: &Settings) -> Result<PathBuf, Error> {
     let project = Project::read(folder)?;
     let files = artifact::pack(folder)?;
     let mut hash = Sha256::new();
     hash.update(base::key());
     hash.update(&files);
+    let lock = match dependencies::locked(&project)? {
+        Some(lock) => lock,
+        None => resolve::resolve_once(&project, settings, cache)?,
+    };
+    hash.update(lock.sha256());
     let builds = cache.join("builds");
     let target = builds.join(format!("{}.wasm", hex::encode(hash.finalize())));
     if target.is_file() {
         return Ok(target);
     }
     let snapshotter = Snapshotter::new(Base::find_or_make(cache)?)?;
-    let built = snapshotter.build(&project, &Limits::for_build())?;
+    let packages = dependencies::install(&project, &lock, settings, snapshotter.base(), cache)?;
+    let built = snapshotter.build(&project, &packages, &Limits::for_build())?;
     let fault = |source: std::io::Error| Error::internal("write the built tool", source);
     fs_err::create_dir_all(&builds).map_err(fault)?;
     let work = tempfile::NamedTempFile::new_in(&builds).map_err(fault)?;
     fs_err::write(work.path(), &built.bytes).map_err(fault)?;
     work.persist(&target).map_err(|error| fault(error.error))?;
     Ok(target)
+}
+
+/// Resolves a project's dependencies to the newest versions, and checks that all of them can be installed.
+pub fn lock(cache: &Path, folder: &Path, settings: &Settings) -> Result<Lock, Error> {
+    let project = Project::read(folder)?;
+    let lock = resolve::resolve(&project, settings, cache)?;
+    resolve::keep(&project, settings, cache, &lock)?;
+    dependencies::install(&project, &lock, settings, &Base::find_or_make(cache)?, cache)?;
+    Ok(lock)
 }

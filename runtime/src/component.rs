@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use sdk::artifact::{self, Artifact, Label};
 use sdk::base::Base;
+use sdk::dependencies::site;
 use sdk::sandbox::{Access, Host, Mount, ToolPre};
 use sdk::{Error as BuildError, Problem};
 use wasmtime::component::Component;
@@ -46,10 +47,7 @@ impl Tool {
     ) -> Result<Self, Error> {
         let fault = |source: wasmtime::Error| Error::internal("load the tool", anyhow::Error::from(source));
         let folder = prepare(shared, sha256, read)?;
-        let unreadable = |source: std::io::Error| Error::internal("read the tool's label", source);
-        let label = fs_err::read(folder.join(LABEL)).map_err(unreadable)?;
-        let label: Label =
-            serde_json::from_slice(&label).map_err(|source| Error::internal("read the tool's label", source))?;
+        let label = read_label(&folder)?;
         let base = Base::find(&shared.options.cache, &label.base_key).ok_or_else(|| {
             BuildError::from(Problem::new(
                 "this tool was built by another version of Toolplane",
@@ -59,10 +57,14 @@ impl Tool {
         let component = open(shared, &folder.join(code_name(shared))).map_err(fault)?;
         let pre = shared.linker.instantiate_pre(&component).and_then(ToolPre::new).map_err(fault)?;
         let validator = input::validator(&label.description.input_schema)?;
-        let mounts = vec![
+        let packages = site::find(&shared.options.cache, &label.base_key, &label.packages).ok_or_else(|| {
+            Error::internal("find the tool's packages", anyhow::anyhow!("the cache was changed while it was in use"))
+        })?;
+        let mut mounts = vec![
             Mount { host: base.python(), guest: "/python", access: Access::Read },
             Mount { host: folder.join("files"), guest: "/tool", access: Access::Read },
         ];
+        mounts.extend(packages.mount());
         let inner = Inner { pre, mounts, label, validator };
         Ok(Self { shared: Arc::clone(shared), inner: Arc::new(inner) })
     }
@@ -70,6 +72,12 @@ impl Tool {
 
 /// The file in a tool's folder of the cache that holds its label.
 const LABEL: &str = "label.json";
+
+fn read_label(folder: &Path) -> Result<Label, Error> {
+    let unreadable = |source: std::io::Error| Error::internal("read the tool's label", source);
+    let label = fs_err::read(folder.join(LABEL)).map_err(unreadable)?;
+    serde_json::from_slice(&label).map_err(|source| Error::internal("read the tool's label", source))
+}
 
 /// Maps machine code that [`prepare`] wrote.
 #[expect(unsafe_code, reason = "mapping machine code that this program compiled itself")]
@@ -86,10 +94,17 @@ fn prepare(shared: &Shared, sha256: &str, read: impl FnOnce() -> std::io::Result
     let folder = tools.join(sha256);
     let code = code_name(shared);
     if folder.join(&code).is_file() {
-        return Ok(folder);
+        let label = read_label(&folder)?;
+        if site::find(&shared.options.cache, &label.base_key, &label.packages).is_some() {
+            return Ok(folder);
+        }
     }
     let built = read().map_err(|source| Error::internal("read the built tool", source))?;
     let artifact = Artifact::parse(built)?;
+    // Without its base the tool cannot run, and is refused by the caller.
+    if let Some(base) = Base::find(&shared.options.cache, &artifact.label.base_key) {
+        site::restore(&artifact, &base, &shared.options.cache)?;
+    }
     fs_err::create_dir_all(&tools).map_err(fault)?;
     let work = shared.work.folder().map_err(fault)?;
     let machine_code = shared

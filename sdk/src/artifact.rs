@@ -1,7 +1,9 @@
 //! What a build gives: one file that holds the component, the project's files and the tool's description.
 //!
-//! The component is a valid WASI component by itself; the rest lies in two custom sections behind it. The files are
-//! there because a tool may import its own modules, or read data that lies beside them, while it runs.
+//! The component is a valid WASI component by itself; the rest lies in custom sections behind it. The files are there
+//! because a tool may import its own modules, or read data that lies beside them, while it runs. For the same reason the
+//! wheels of its packages are there, as they were fetched: packed they are a fifth of what is mounted, and whoever gets
+//! the file can verify and unpack them, once for all tools that have the same ones, without a network.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Parser, Payload};
 
+use crate::dependencies::{Package, Packages};
 use crate::egress::Egress;
 use crate::error::{Error, Problem};
 use crate::project::Manifest;
@@ -18,7 +21,9 @@ use crate::project::Manifest;
 const LABEL: &str = "toolplane:label";
 /// The section with the project's files as a tar archive.
 const FILES: &str = "toolplane:files";
-/// The version of both. A reader refuses every other.
+/// The section with the wheels of the project's packages as a tar archive; it is not there when there are none.
+const WHEELS: &str = "toolplane:wheels";
+/// The version of all. A reader refuses every other.
 const FORMAT: u32 = 1;
 
 /// The most files that a project may have.
@@ -49,6 +54,9 @@ pub struct Label {
     pub base_key: String,
     /// The tool as its code describes it.
     pub description: Description,
+    /// The packages that are mounted beside the project's files.
+    #[serde(default)]
+    pub packages: Vec<Package>,
     /// Variables that an invocation needs.
     pub env: Vec<String>,
     /// Secret variables that an invocation needs.
@@ -63,11 +71,12 @@ pub struct Label {
 }
 
 impl Label {
-    pub(crate) fn new(base_key: &str, description: Description, manifest: &Manifest) -> Self {
+    pub(crate) fn new(base_key: &str, description: Description, manifest: &Manifest, packages: &Packages) -> Self {
         Self {
             format: FORMAT,
             base_key: base_key.to_owned(),
             description,
+            packages: packages.list().to_vec(),
             env: manifest.env.clone(),
             secrets: manifest.secrets.clone(),
             timeout_ms: manifest.timeout.map(|limit| limit.as_millis() as u64),
@@ -89,30 +98,42 @@ pub struct Artifact {
     pub label: Label,
     /// The project's files, as a tar archive.
     pub files: Vec<u8>,
-    /// The whole file: the component with both sections behind it.
+    /// The wheels of its packages, as a tar archive; empty when there are none.
+    pub wheels: Vec<u8>,
+    /// The whole file: the component with its sections behind it.
     pub bytes: Vec<u8>,
     /// What the project printed while it was imported.
     pub logs: String,
 }
 
 impl Artifact {
-    pub(crate) fn new(component: Vec<u8>, label: Label, files: Vec<u8>, logs: String) -> Result<Self, Error> {
+    pub(crate) fn new(
+        component: Vec<u8>,
+        label: Label,
+        files: Vec<u8>,
+        wheels: Vec<u8>,
+        logs: String,
+    ) -> Result<Self, Error> {
         let encoded = serde_json::to_vec(&label).map_err(|source| Error::internal("write the label", source))?;
         let mut bytes = component;
         CustomSection { name: LABEL.into(), data: encoded.into() }.append_to_component(&mut bytes);
         CustomSection { name: FILES.into(), data: (&files).into() }.append_to_component(&mut bytes);
-        Ok(Self { label, files, bytes, logs })
+        if !wheels.is_empty() {
+            CustomSection { name: WHEELS.into(), data: (&wheels).into() }.append_to_component(&mut bytes);
+        }
+        Ok(Self { label, files, wheels, bytes, logs })
     }
 
     /// Reads a built file back.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
         let not_ours = || Problem::new("this is no built tool", "build one with `runtime build`");
-        let (mut label, mut files) = (None, None);
+        let (mut label, mut files, mut wheels) = (None, None, Vec::new());
         for payload in Parser::new(0).parse_all(&bytes) {
             if let Payload::CustomSection(section) = payload.map_err(|_| not_ours())? {
                 match section.name() {
                     LABEL => label = Some(section.data().to_vec()),
                     FILES => files = Some(section.data().to_vec()),
+                    WHEELS => wheels = section.data().to_vec(),
                     _ => {}
                 }
             }
@@ -123,7 +144,7 @@ impl Artifact {
             let message = format!("this tool was built in format {}, and this program reads {FORMAT}", label.format);
             return Err(Problem::new(message, "build it again with `runtime build`").into());
         }
-        Ok(Self { label, files, bytes, logs: String::new() })
+        Ok(Self { label, files, wheels, bytes, logs: String::new() })
     }
 }
 

@@ -6,19 +6,23 @@
 //!    is measured and written as a component of its own. This happens at each publish.
 //!
 //! The modules in reading order: [`project`] (what an author wrote), [`egress`] (what it may connect to), [`base`],
-//! [`snapshot`], [`artifact`] (what comes out), [`sandbox`] (the limits that both snapshots and the runtime's invocations
-//! run under), [`work`] (folders for what is not finished), [`scaffold`], [`error`].
+//! [`dependencies`] (its packages), [`snapshot`], [`artifact`] (what comes out), [`sandbox`] (the limits that both
+//! snapshots and the runtime's invocations run under), [`work`] (folders for what is not finished), [`scaffold`],
+//! [`error`].
 //!
 //! No code of a project ever runs outside the sandbox.
 //!
 //! ```no_run
-//! use sdk::{base::Base, project::Project, snapshot::Snapshotter};
+//! use sdk::{base::Base, dependencies, project::Project, snapshot::Snapshotter};
 //!
 //! # fn main() -> Result<(), sdk::Error> {
 //! let base = Base::find_or_make("cache".as_ref())?;
 //! let snapshotter = Snapshotter::new(base)?;
 //! let project = Project::read("weather".as_ref())?;
-//! let artifact = snapshotter.build(&project, &sdk::sandbox::Limits::for_build())?;
+//! let settings = dependencies::Settings::default();
+//! let lock = dependencies::lock(&project, &settings, "cache".as_ref())?;
+//! let packages = dependencies::install(&project, &lock, &settings, snapshotter.base(), "cache".as_ref())?;
+//! let artifact = snapshotter.build(&project, &packages, &sdk::sandbox::Limits::for_build())?;
 //! println!("{}: {} bytes", artifact.label.description.name, artifact.bytes.len());
 //! # Ok(())
 //! # }
@@ -26,6 +30,7 @@
 
 pub mod artifact;
 pub mod base;
+pub mod dependencies;
 pub mod egress;
 mod errno;
 pub mod error;

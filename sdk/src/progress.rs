@@ -1,5 +1,6 @@
 //! Progress of long work, for a person who waits: a bar on a terminal, nothing anywhere else.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,8 +21,9 @@ impl Progress {
     }
 
     /// Says what is being done now.
-    pub fn step(&self, message: &'static str) {
-        tracing::debug!(step = message, "Working");
+    pub fn step(&self, message: impl Into<Cow<'static, str>>) {
+        let message = message.into();
+        tracing::debug!(step = %message, "Working");
         self.bar.set_message(message);
         self.bar.inc(1);
     }

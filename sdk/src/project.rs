@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::dependencies::requirement::Dependency;
 use crate::egress::{Egress, MOST_PATTERNS, Pattern};
 use crate::error::{Error, Problem};
 
@@ -31,6 +32,8 @@ pub struct Manifest {
     pub name: String,
     /// `[project] description`.
     pub description: Option<String>,
+    /// `[project] dependencies`.
+    pub dependencies: Vec<Dependency>,
     /// `module:function`.
     pub entry_point: String,
     /// The line that names it.
@@ -89,12 +92,13 @@ impl Manifest {
         if project.name.is_none() {
             report(None, "`[project] name` is missing".to_owned(), "add `name = \"…\"` under `[project]`");
         }
-        for dependency in &project.dependencies {
-            report(
-                Some(line_of(dependency.span().start)),
-                format!("dependency `{}`: dependencies cannot be installed yet", dependency.get_ref()),
-                "use the standard library alone, or copy the pure-Python package into the project",
-            );
+        let mut dependencies = Vec::new();
+        for text in &project.dependencies {
+            let line = line_of(text.span().start);
+            match Dependency::parse(text.get_ref(), line) {
+                Ok(dependency) => dependencies.push(dependency),
+                Err((message, remedy)) => report(Some(line), message, remedy),
+            }
         }
         match &tool.entry_point {
             None => report(
@@ -173,6 +177,7 @@ impl Manifest {
         Ok(Self {
             name: project.name.unwrap_or_default(),
             description: project.description,
+            dependencies,
             entry_point_line: tool.entry_point.as_ref().map_or(1, |entry| line_of(entry.span().start)),
             entry_point: tool.entry_point.map(Spanned::into_inner).unwrap_or_default(),
             env: texts(tool.env),
@@ -281,6 +286,9 @@ mod tests {
 [project]
 name = "weather"
 description = "Forecasts"
+dependencies = [
+    "httpx>=0.28",
+]
 
 [tool.toolplane]
 entry-point = "weather:forecast"
@@ -304,6 +312,7 @@ line-length = 100
     fn a_whole_manifest_is_read() {
         let manifest = Manifest::parse(WHOLE).unwrap();
         assert_eq!(manifest.entry_point, "weather:forecast");
+        assert_eq!((manifest.dependencies[0].name(), manifest.dependencies[0].line), ("httpx", 6));
         assert_eq!(manifest.env, ["UNITS"]);
         assert_eq!(manifest.timeout, Some(Duration::from_secs(30)));
         assert_eq!(manifest.memory_bytes, Some(256 << 20));
@@ -311,11 +320,11 @@ line-length = 100
 
     #[test]
     fn everything_wrong_is_said_at_once_with_its_line() {
-        let text = "[project]\ndependencies = [\"httpx>=0.28\"]\n[tool.toolplane]\nentry-point = \"weather\"\ntimeout = \"soon\"\nenv = [\"units\"]\n";
+        let text = "[project]\ndependencies = [\"httpx >> 0.28\"]\n[tool.toolplane]\nentry-point = \"weather\"\ntimeout = \"soon\"\nenv = [\"units\"]\n";
         let problems = problems(text);
         assert_eq!(problems.len(), 5, "{problems:#?}");
         assert!(problems[0].contains("`[project] name` is missing"));
-        assert!(problems[1].starts_with("pyproject.toml:2: dependency `httpx>=0.28`"));
+        assert!(problems[1].starts_with("pyproject.toml:2: dependency `httpx >> 0.28`"));
         assert!(problems[2].starts_with("pyproject.toml:4: entry point `weather`"));
         assert!(problems[3].starts_with("pyproject.toml:6: variable name `units`"));
         assert!(problems[4].starts_with("pyproject.toml:5: `soon` is no duration"));

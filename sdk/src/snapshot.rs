@@ -14,6 +14,7 @@ use wasmtime::{Engine, Store};
 
 use crate::artifact::{self, Artifact, Description, Label};
 use crate::base::Base;
+use crate::dependencies::{Packages, site};
 use crate::error::{Error, Problem};
 use crate::project::{MANIFEST, Project};
 use crate::reset;
@@ -43,14 +44,15 @@ impl Snapshotter {
     /// Imports the project in a sandbox and writes what comes of it as a component.
     ///
     /// It blocks for about a second, and must not be called on a thread of an async executor.
-    pub fn build(&self, project: &Project, limits: &Limits) -> Result<Artifact, Error> {
+    pub fn build(&self, project: &Project, packages: &Packages, limits: &Limits) -> Result<Artifact, Error> {
         let files = artifact::pack(&project.folder)?;
         let stage = self.work.folder().map_err(|source| Error::internal("make a folder", source))?;
         artifact::unpack(&files, stage.path()).map_err(|source| Error::internal("stage the project", source))?;
-        let mounts = [
+        let mut mounts = vec![
             Mount { host: self.base.python(), guest: "/python", access: Access::Read },
             Mount { host: stage.path().to_owned(), guest: "/tool", access: Access::Read },
         ];
+        mounts.extend(packages.mount());
         let manifest = &project.manifest;
         let loaded = self.loader.load(&mounts, &manifest.name, &manifest.entry_point, limits);
         let loaded = loaded.map_err(|error| error.located(MANIFEST, manifest.entry_point_line))?;
@@ -63,7 +65,8 @@ impl Snapshotter {
                 async move { Ok(Box::new(guest) as Box<dyn Invoker>) }.boxed()
             }));
         let component = transformed.map_err(|source| Error::internal("write the snapshot", source))?;
-        Artifact::new(component, Label::new(&self.base.key, description, &project.manifest), files, logs)
+        let label = Label::new(&self.base.key, description, &project.manifest, packages);
+        Artifact::new(component, label, files, packages.archive()?, logs)
     }
 }
 
@@ -143,7 +146,8 @@ impl Loader {
         let tool = sandbox::Tool::new(&mut store, &instance).map_err(fault)?;
 
         let path = vec!["/tool/src", "/tool"];
-        let request = LoadRequest { root: "/tool", path, entry_point, name };
+        let packages = mounts.iter().map(|mount| mount.guest).find(|guest| *guest == site::GUEST);
+        let request = LoadRequest { root: "/tool", path, packages, entry_point, name };
         let request = serde_json::to_string(&request).map_err(|source| Error::internal("write a request", source))?;
         let loaded = match tool.call_load(&mut store, &request).await {
             Ok(loaded) => loaded,
@@ -193,6 +197,7 @@ impl Hasher for Fingerprint {
 struct LoadRequest<'a> {
     root: &'a str,
     path: Vec<&'a str>,
+    packages: Option<&'a str>,
     entry_point: &'a str,
     name: &'a str,
 }

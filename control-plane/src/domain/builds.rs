@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sdk::base;
+use sdk::dependencies::lock::{LOCK_BYTES, Origin};
+use sdk::dependencies::{self, LOCK, Lock, resolve};
 use sdk::project::{MANIFEST, Manifest, Project};
 use sdk::sandbox::Limits;
 use serde_json::Value;
@@ -22,7 +24,8 @@ use crate::store::Build;
 const MANIFEST_BYTES: u64 = 256 << 10;
 
 /// The steps that a known build saves.
-const BUILDING: [Step; 5] = [Step::Queue, Step::Prepare, Step::Export, Step::Import, Step::Store];
+const BUILDING: [Step; 7] =
+    [Step::Queue, Step::Prepare, Step::Export, Step::Resolve, Step::Install, Step::Import, Step::Store];
 
 /// What a publish is made of: a folder of a commit.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub struct Source {
     pub tree: TreeId,
     /// What the project's manifest says.
     pub manifest: Manifest,
+    /// The project's own lock, or an empty one where it has no dependencies.
+    pub lock: Option<Lock>,
 }
 
 impl App {
@@ -51,13 +56,9 @@ impl App {
         source: &Source,
         steps: &Steps,
     ) -> Result<(String, Build)> {
-        let mut hash = Sha256::new();
-        hash.update(base::key());
-        hash.update(source.tree.as_str());
-        let key = hex::encode(hash.finalize());
-        if let Some(build) = self.store.get_build(org, &key)? {
+        if let Some(found) = self.find_build(org, source)? {
             steps.skip(&BUILDING);
-            return Ok((key, build));
+            return Ok(found);
         }
         let turn = async {
             let crowded = "as many builds as may wait are waiting: try again in a minute";
@@ -66,18 +67,39 @@ impl App {
         };
         let _turn = steps.take(Step::Queue, turn).await?;
         // Whoever had the turn before may have built the same.
-        if let Some(build) = self.store.get_build(org, &key)? {
+        if let Some(found) = self.find_build(org, source)? {
             steps.skip(&BUILDING[1..]);
-            return Ok((key, build));
+            return Ok(found);
         }
+        let tree = source.tree.clone();
         let (app, org_id, source, steps) = (Arc::clone(self), org.clone(), source.clone(), steps.clone());
         let built = tokio::task::spawn_blocking(move || app.build_blocking(&org_id, &source, &steps));
-        let build = built.await.context("failed to build the tool")??;
+        let Built { key, lock, build } = built.await.context("failed to build the tool")??;
+        // Kept first: with it alone the same tree installs the same packages at the next attempt.
+        if lock.origin == Origin::Resolved && !lock.text.is_empty() {
+            self.store.put_lock(org, tree.as_str(), &lock.text).await?;
+        }
         self.store.put_build(org, &key, &build).await?;
         Ok((key, build))
     }
 
-    fn build_blocking(&self, org: &OrgId, source: &Source, steps: &Steps) -> Result<Build> {
+    /// What was built of the same inputs before, and its key. A source without a known lock has never been built.
+    fn find_build(&self, org: &OrgId, source: &Source) -> Result<Option<(String, Build)>> {
+        let Some(lock) = self.known_lock(org, source)? else { return Ok(None) };
+        let key = build_key(source, &lock);
+        Ok(self.store.get_build(org, &key)?.map(|build| (key, build)))
+    }
+
+    /// What a tree's packages are locked to: its own lock, or the one that was made when it was first built.
+    fn known_lock(&self, org: &OrgId, source: &Source) -> Result<Option<Lock>> {
+        if source.lock.is_some() {
+            return Ok(source.lock.clone());
+        }
+        let kept = self.store.get_lock(org, source.tree.as_str())?;
+        Ok(kept.map(|text| Lock { text, origin: Origin::Resolved }))
+    }
+
+    fn build_blocking(&self, org: &OrgId, source: &Source, steps: &Steps) -> Result<Built> {
         let settings = &self.config.build;
         let snapshotter = steps.take_blocking(Step::Prepare, || Ok(self.snapshotter()?))?;
         let stage = tempfile::tempdir_in(stages(&self.config.data));
@@ -86,6 +108,13 @@ impl App {
         let repository = self.repositories.repository(org);
         steps.take_blocking(Step::Export, || repository.export(&source.tree, stage.path(), limits))?;
         let project = Project { folder: stage.path().to_owned(), manifest: source.manifest.clone() };
+        let (packages, cache) = (self.config.packages.settings(), &self.config.cache);
+        let lock = steps.take_blocking(Step::Resolve, || match self.known_lock(org, source)? {
+            Some(lock) => Ok(lock),
+            None => resolve::resolve(&project, &packages, cache).map_err(refused),
+        })?;
+        let install = || dependencies::install(&project, &lock, &packages, snapshotter.base(), cache).map_err(refused);
+        let installed = steps.take_blocking(Step::Install, install)?;
         let limits = Limits {
             wall_clock: Duration::from_secs(settings.wall_clock_s),
             memory_bytes: settings.memory_mib << 20,
@@ -93,12 +122,29 @@ impl App {
             tmp_files: settings.tmp_files,
             ..Limits::for_build()
         };
-        let import = || snapshotter.build(&project, &limits).map_err(refused);
+        let import = || snapshotter.build(&project, &installed, &limits).map_err(refused);
         let artifact = steps.take_blocking(Step::Import, import)?;
         let component_sha256 = steps.take_blocking(Step::Store, || self.store.blobs().put(&artifact.bytes))?;
         let description = serde_json::to_value(&artifact.label.description).context("failed to write a description")?;
-        Ok(Build { component_sha256, component_size_bytes: artifact.bytes.len() as u64, description })
+        let build = Build { component_sha256, component_size_bytes: artifact.bytes.len() as u64, description };
+        Ok(Built { key: build_key(source, &lock), lock, build })
     }
+}
+
+/// What a build gave, and what it was made of.
+struct Built {
+    key: String,
+    lock: Lock,
+    build: Build,
+}
+
+/// The hash of all that goes into a build.
+fn build_key(source: &Source, lock: &Lock) -> String {
+    let mut hash = Sha256::new();
+    hash.update(base::key());
+    hash.update(source.tree.as_str());
+    hash.update(lock.sha256());
+    hex::encode(hash.finalize())
 }
 
 /// Removes what builds of a killed process left. No build may run.
@@ -147,5 +193,15 @@ fn locate(repository: &Repository, branch: &str, folder: &str) -> Result<Source>
         Error::BadRequest(format!("the build failed:\n{MANIFEST}: it is not UTF-8\n  to do: save it as UTF-8"))
     })?;
     let manifest = Manifest::parse(&text).map_err(refused)?;
-    Ok(Source { commit, tree, manifest })
+    let lock = match repository.read_file(&tree, LOCK, LOCK_BYTES)? {
+        Some(lock) => {
+            let text = String::from_utf8(lock).map_err(|_| {
+                let message = "it is not UTF-8\n  to do: write it with `runtime lock`";
+                Error::BadRequest(format!("the build failed:\n{LOCK}: {message}"))
+            })?;
+            Some(Lock { text, origin: Origin::Project })
+        }
+        None => manifest.dependencies.is_empty().then(Lock::empty),
+    };
+    Ok(Source { commit, tree, manifest, lock })
 }

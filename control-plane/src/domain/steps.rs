@@ -21,6 +21,10 @@ pub enum Step {
     Prepare,
     /// Write the project's files out of the repository.
     Export,
+    /// Find the versions of its packages, unless a lock names them.
+    Resolve,
+    /// Fetch its packages and unpack them, unless they were before.
+    Install,
     /// Import the tool in the sandbox and snapshot it.
     Import,
     /// Keep the component.

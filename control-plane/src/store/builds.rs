@@ -1,4 +1,4 @@
-//! Builds by what went into them, so that publishing an unchanged tree builds nothing.
+//! Builds by what went into them, so that publishing an unchanged tree builds nothing; and locks of trees without one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,6 +39,26 @@ impl Store {
         });
         self.durable(outcome).await
     }
+
+    /// The lock that was made of a tree without one, when it was first built.
+    pub fn get_lock(&self, org: &OrgId, tree: &str) -> Result<Option<String>> {
+        self.read(&self.locks, &rows::key(org, &[tree.as_bytes()]))
+    }
+
+    /// Keeps the lock of a tree, so that it installs the same packages whenever it is built.
+    pub async fn put_lock(&self, org: &OrgId, tree: &str, lock: &str) -> Result<()> {
+        self.check_writable()?;
+        let mut blobs = Vec::new();
+        let key = rows::key(org, &[tree.as_bytes()]);
+        let row = rows::encode(&lock, &mut blobs)?;
+        self.put_blobs(blobs).await?;
+
+        let outcome = self.locks.transaction(|locks| -> ConflictableTransactionResult<(), Error> {
+            locks.insert(key.as_slice(), row.as_slice())?;
+            Ok(())
+        });
+        self.durable(outcome).await
+    }
 }
 
 #[cfg(test)]
@@ -55,5 +75,10 @@ mod tests {
         store.put_build(&acme(), "key", &build).await.unwrap();
         assert_eq!(store.get_build(&acme(), "key").unwrap(), Some(build));
         assert_eq!(store.get_build(&other_org(), "key").unwrap(), None);
+
+        let lock = "lock-version = \"1.0\"\n".repeat(1000);
+        store.put_lock(&acme(), "tree", &lock).await.unwrap();
+        assert_eq!(store.get_lock(&acme(), "tree").unwrap(), Some(lock));
+        assert_eq!(store.get_lock(&other_org(), "tree").unwrap(), None);
     }
 }

@@ -21,6 +21,7 @@
 //! | `active_versions` | tool id, major, minor, patch | a mark; only of versions that are not deprecated |
 //! | `version_counts` | tool id | how many versions there are |
 //! | `builds` | build key | [`Build`] |
+//! | `locks` | tree | `pylock.toml` |
 //! | `invocations` | number, from 0 in the order of writing and without gaps | [`Invocation`](crate::model::Invocation) |
 //! | `invocation_chunks` | number of a chunk | the blob of a full chunk of columns: see `invocation_columns` |
 //! | `pushers` | commit, 40 digits | [`UserRef`](crate::model::UserRef): who pushed it first |
@@ -99,6 +100,7 @@ pub struct Store {
     active_versions: Tree,
     version_counts: Tree,
     builds: Tree,
+    locks: Tree,
     pushers: Tree,
     invocations: Tree,
     invocation_chunks: Tree,
@@ -132,6 +134,7 @@ impl Store {
             active_versions: tree("active_versions")?,
             version_counts: tree("version_counts")?,
             builds: tree("builds")?,
+            locks: tree("locks")?,
             pushers: tree("pushers")?,
             invocations: tree("invocations")?,
             invocation_chunks: tree("invocation_chunks")?,

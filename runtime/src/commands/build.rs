@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use runtime::{Error, builds};
+use sdk::dependencies::Settings;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  runtime build\n  runtime build weather -o weather.wasm")]
@@ -16,8 +17,8 @@ pub struct Arguments {
     output: PathBuf,
 }
 
-pub fn execute(arguments: Arguments, cache: &Path) -> Result<ExitCode, Error> {
-    let built = builds::build(cache, &arguments.project)?;
+pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Result<ExitCode, Error> {
+    let built = builds::build(cache, &arguments.project, settings)?;
     fs_err::copy(&built, &arguments.output).map_err(|source| Error::internal("write the built file", source))?;
     println!("{}", arguments.output.display());
     Ok(ExitCode::SUCCESS)

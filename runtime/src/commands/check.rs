@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use runtime::{Error, builds};
+use sdk::dependencies::Settings;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  runtime check\n  runtime check weather")]
@@ -13,8 +14,8 @@ pub struct Arguments {
     project: PathBuf,
 }
 
-pub fn execute(arguments: Arguments, cache: &Path) -> Result<ExitCode, Error> {
-    builds::build(cache, &arguments.project)?;
+pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Result<ExitCode, Error> {
+    builds::build(cache, &arguments.project, settings)?;
     eprintln!("no problems found");
     Ok(ExitCode::SUCCESS)
 }

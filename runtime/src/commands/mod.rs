@@ -3,7 +3,9 @@
 mod build;
 mod check;
 pub mod exit;
+mod lock;
 mod network;
+mod packages;
 mod run;
 
 use std::io::IsTerminal;
@@ -14,6 +16,7 @@ use clap::{Parser, Subcommand};
 use runtime::engine::{Options, Runtime};
 use runtime::network::NetworkSettings;
 use runtime::{Error, builds};
+use sdk::dependencies::Settings;
 
 /// Build, check and run Toolplane tools on this machine, in the sandbox that production uses.
 #[derive(Parser)]
@@ -22,6 +25,8 @@ pub struct Arguments {
     /// Where the Python base and built tools are kept.
     #[arg(long, global = true, env = "TOOLPLANE_CACHE", value_name = "DIR")]
     cache: Option<PathBuf>,
+    #[command(flatten)]
+    packages: packages::Arguments,
     #[command(subcommand)]
     command: Command,
 }
@@ -34,15 +39,19 @@ enum Command {
     Build(build::Arguments),
     /// Say everything that is wrong with a project.
     Check(check::Arguments),
+    /// Resolve a project's dependencies to the newest versions and write them into its `pylock.toml`.
+    Lock(lock::Arguments),
 }
 
 /// Carries out a command line.
 pub fn execute(arguments: Arguments) -> Result<ExitCode, Error> {
     let cache = arguments.cache.unwrap_or_else(default_cache);
+    let settings = arguments.packages.settings();
     match arguments.command {
-        Command::Run(arguments) => run::execute(arguments, &cache),
-        Command::Build(arguments) => build::execute(arguments, &cache),
-        Command::Check(arguments) => check::execute(arguments, &cache),
+        Command::Run(arguments) => run::execute(arguments, &cache, &settings),
+        Command::Build(arguments) => build::execute(arguments, &cache, &settings),
+        Command::Check(arguments) => check::execute(arguments, &cache, &settings),
+        Command::Lock(arguments) => lock::execute(arguments, &cache, &settings),
     }
 }
 
@@ -62,8 +71,8 @@ pub fn report(error: &Error) {
 }
 
 /// The built tool behind a path, which is a project's folder or a built file.
-fn built_file(path: &Path, cache: &Path) -> Result<PathBuf, Error> {
-    if path.is_file() { Ok(path.to_owned()) } else { builds::build(cache, path) }
+fn built_file(path: &Path, cache: &Path, settings: &Settings) -> Result<PathBuf, Error> {
+    if path.is_file() { Ok(path.to_owned()) } else { builds::build(cache, path, settings) }
 }
 
 /// A runtime for one call at a time.

@@ -9,6 +9,7 @@ use runtime::invoke::{Call, Hidden, Limits, Mode};
 use runtime::network::NetworkUse;
 use runtime::outcome::{Failure, Outcome, Report};
 use sdk::Problem;
+use sdk::dependencies::Settings;
 use serde_json::{Value, json};
 
 use super::exit;
@@ -47,9 +48,9 @@ enum ModeArgument {
     ConversationSimulation,
 }
 
-pub fn execute(arguments: Arguments, cache: &Path) -> Result<ExitCode, Error> {
+pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Result<ExitCode, Error> {
     let parameters = input(&arguments.input)?;
-    let built = super::built_file(&arguments.tool, cache)?;
+    let built = super::built_file(&arguments.tool, cache, settings)?;
     let tool = super::single_runtime(cache, arguments.network.settings())?.load_file(&built)?;
     tool.check_input(&parameters)?;
 

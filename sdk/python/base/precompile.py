@@ -1,17 +1,30 @@
-"""Compiles the standard library to bytecode. Its import does the work, within the sandbox's `load`."""
+"""Compiles the standard library, or a package, to bytecode. Its import does the work, within the sandbox's `load`."""
 
 import importlib.util
 import os
 from importlib._bootstrap_external import _code_to_hash_pyc
 
-ROOT = "/python"
+STANDARD_LIBRARY = "/python"
+#: Mounted when it is a package that is to be compiled.
+PACKAGES = "/packages"
 
 
 def _compile_all() -> None:
-    for folder, _, names in os.walk(ROOT):
-        for name in names:
-            if name.endswith(".py"):
-                _compile(os.path.join(folder, name))
+    if not os.path.isdir(PACKAGES):
+        for path in _sources(STANDARD_LIBRARY):
+            _compile(path)
+        return
+    for path in _sources(PACKAGES):
+        try:
+            _compile(path)
+        except Exception:  # A template, a file for Python 2, a test of bad syntax: it is compiled when it is imported.
+            pass
+
+
+def _sources(root: str) -> list[str]:
+    return [
+        os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names if name.endswith(".py")
+    ]
 
 
 def _compile(path: str) -> None:

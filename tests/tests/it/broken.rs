@@ -46,8 +46,8 @@ pub const BROKEN: [Broken; 8] = [
     Broken {
         project: "broken/needs_dependency",
         place: "pyproject.toml:6: ",
-        problem: "dependency `pyyaml>=6`",
-        remedy: "copy the pure-Python package into the project",
+        problem: "dependency `pyyaml >> 6`: ",
+        remedy: "write it like \"httpx>=0.28\"",
     },
     Broken {
         project: "broken/untyped_parameter",

@@ -20,6 +20,7 @@ mod branches;
 mod broken;
 mod commits;
 mod crashes;
+mod dependencies;
 mod directories;
 mod failures;
 mod files;

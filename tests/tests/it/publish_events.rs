@@ -80,7 +80,8 @@ async fn the_steps_come_as_they_happen_and_the_result_at_the_end() {
     let (steps, name, data) = Events::publish(client, &tool, "counter", "major").await.rest().await;
 
     assert_eq!((name.as_str(), data), ("result", json!({"new_version": "1.0.0"})));
-    let all = ["locate", "check", "queue", "prepare", "export", "import", "store", "compile", "record"];
+    let all =
+        ["locate", "check", "queue", "prepare", "export", "resolve", "install", "import", "store", "compile", "record"];
     let both = |step: &&str| [format!("{step} started"), format!("{step} succeeded")];
     assert_eq!(steps, all.iter().flat_map(both).collect::<Vec<_>>());
     assert_eq!(client.result(&tool, json!({"step": 2})).await, succeeded("2"));
@@ -89,7 +90,7 @@ async fn the_steps_come_as_they_happen_and_the_result_at_the_end() {
     let (steps, name, data) = Events::publish(client, &tool, "counter", "minor").await.rest().await;
     assert_eq!((name.as_str(), data), ("result", json!({"new_version": "1.1.0"})));
     let skipped: Vec<_> = steps.iter().filter_map(|step| step.strip_suffix(" skipped")).collect();
-    assert_eq!(skipped, all[2..7]);
+    assert_eq!(skipped, all[2..9]);
 
     let (steps, name, data) = Events::publish(client, &tool, "broken/missing_module", "minor").await.rest().await;
     assert_eq!((name.as_str(), &data["status"]), ("error", &json!(400)));

@@ -17,6 +17,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+/// What the certificates are for.
+const NAMES: [&str; 4] = ["api.test", "*.below.test", "lines.test", "untrusted.test"];
+
 /// Servers that end with the test's executor.
 pub struct Web {
     pub http: u16,
@@ -41,11 +44,11 @@ impl Web {
         let ca = folder.path().join("ca.pem");
         fs_err::write(&ca, authority.pem()).unwrap();
         let (handshakes, requests) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
-        let acceptor = acceptor(&authority);
+        let acceptor = acceptor(&authority, &NAMES);
         Self {
             http: serve(None, Arc::default(), Arc::clone(&requests)).await,
             https: serve(Some(acceptor.clone()), Arc::clone(&handshakes), Arc::clone(&requests)).await,
-            untrusted: serve(Some(self::acceptor(&stranger)), Arc::default(), Arc::default()).await,
+            untrusted: serve(Some(self::acceptor(&stranger, &NAMES)), Arc::default(), Arc::default()).await,
             lines: serve_lines(acceptor).await,
             handshakes,
             requests,
@@ -78,7 +81,8 @@ impl Web {
     }
 }
 
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+/// A certificate authority of this name.
+pub fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
     // Two of one name would be taken for one whose signature is wrong.
     params.distinguished_name.push(DnType::CommonName, name);
@@ -86,9 +90,10 @@ fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn acceptor(authority: &CertifiedIssuer<KeyPair>) -> TlsAcceptor {
+/// Does TLS with a certificate for these names.
+pub fn acceptor(authority: &CertifiedIssuer<KeyPair>, names: &[&str]) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();
-    let names = ["api.test", "*.below.test", "lines.test", "untrusted.test"].map(str::to_owned);
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     let certificate = CertificateParams::new(names).unwrap().signed_by(&key, authority).unwrap();
     let chain = vec![CertificateDer::from(certificate.der().to_vec())];
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));

@@ -89,6 +89,9 @@ def _import(project: Project, name: str) -> ModuleType:
     # The base was snapshotted before these folders were there, and the import system remembers that.
     importlib.invalidate_caches()
     sys.path[:0] = [folder for folder in project.path if os.path.isdir(folder) and folder not in sys.path]
+    # Behind the standard library, as everywhere: a package must not take the place of one of its modules.
+    if project.packages is not None and project.packages not in sys.path:
+        sys.path.append(project.packages)
     taken = sys.modules.get(name)
     if taken is not None and project.relative(getattr(taken, "__file__", None)) is None:
         raise _pyproject(

@@ -15,6 +15,8 @@ class Project:
     root: str
     path: tuple[str, ...]
     entry_point: str
+    packages: str | None = None
+    """The folder of its packages."""
 
     @classmethod
     def parse(cls, text: str) -> "Project":
@@ -25,6 +27,7 @@ class Project:
             root=fields["root"].rstrip("/"),
             path=tuple(fields["path"]),
             entry_point=fields["entry_point"],
+            packages=fields.get("packages"),
         )
 
     def relative(self, file: str | None) -> str | None:

@@ -1,0 +1,31 @@
+//! Where packages come from, for all commands that build.
+
+use std::path::PathBuf;
+
+use sdk::dependencies::Settings;
+use sdk::dependencies::settings::{IndexUrl, Network};
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Packages")]
+pub struct Arguments {
+    /// The package index; by default the one that uv takes. It may hold a user's name and a password.
+    #[arg(long, global = true, env = "TOOLPLANE_INDEX_URL", hide_env_values = true, value_name = "URL", value_parser = IndexUrl::parse)]
+    index_url: Option<IndexUrl>,
+    /// A folder of wheels to take packages from, beside the index.
+    #[arg(long, global = true, env = "TOOLPLANE_FIND_LINKS", value_name = "DIR")]
+    find_links: Option<PathBuf>,
+    /// Do not use the network for packages.
+    #[arg(long, global = true)]
+    offline: bool,
+}
+
+impl Arguments {
+    pub fn settings(self) -> Settings {
+        Settings {
+            index_url: self.index_url,
+            find_links: self.find_links,
+            network: if self.offline { Network::Off } else { Network::Anywhere },
+            ..Settings::default()
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! From `[project] dependencies` to a lock, by `uv`.
+//!
+//! The resolution is universal: it does not ask whether a wheel is for this machine or that, so a package with foreign
+//! wheels keeps its newest version and is refused by name later. A resolver that is told of the sandbox's platform
+//! walks back to ancient versions that happen to be pure Python.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+
+use super::choice::Requirers;
+use super::lock::{LOCK, LOCK_BYTES, Lock, Origin, normalized};
+use super::settings::{Network, Settings};
+use super::{direct, markers, uv};
+use crate::error::{Error, Problem};
+use crate::progress::Progress;
+use crate::project::{MANIFEST, Project};
+use crate::work::Work;
+
+/// The file that uv reads. Its name shows in what uv says.
+const REQUIREMENTS: &str = "requirements.in";
+
+/// Resolves to the newest versions that the index has.
+pub fn resolve(project: &Project, settings: &Settings, cache: &Path) -> Result<Lock, Error> {
+    if project.manifest.dependencies.is_empty() {
+        return Ok(Lock::empty());
+    }
+    let progress = Progress::start("Packages", 2);
+    progress.step("looking for uv");
+    let program = uv::find_or_install(cache).map_err(|error| error.located(MANIFEST, first_line(project)))?;
+    progress.step("resolving");
+    let text = compile(project, settings, cache, &program, Format::Lock)?;
+    // The folder is this machine's own; the lock names the files alone.
+    let text = match find_links(settings)?.and_then(|folder| url::Url::from_directory_path(folder).ok()) {
+        Some(folder) => text.replace(&format!("url = \"{folder}"), "path = \""),
+        None => text,
+    };
+    Ok(Lock { text: settings.scrubbed(&text), origin: Origin::Resolved })
+}
+
+/// The lock that was made before of the same requirements and settings, or a new one, which is kept.
+pub fn resolve_once(project: &Project, settings: &Settings, cache: &Path) -> Result<Lock, Error> {
+    let kept = kept(project, settings, cache);
+    if let Ok(text) = fs_err::read_to_string(&kept) {
+        return Ok(Lock { text, origin: Origin::Resolved });
+    }
+    let lock = resolve(project, settings, cache)?;
+    keep(project, settings, cache, &lock)?;
+    Ok(lock)
+}
+
+/// Keeps a lock for [`resolve_once`].
+pub fn keep(project: &Project, settings: &Settings, cache: &Path, lock: &Lock) -> Result<(), Error> {
+    let fault = |source: std::io::Error| Error::internal("keep a lock", source);
+    let kept = kept(project, settings, cache);
+    fs_err::create_dir_all(kept.parent().unwrap_or(cache)).map_err(fault)?;
+    let all_work = Work::open(cache).map_err(fault)?;
+    let work = all_work.folder().map_err(fault)?;
+    let whole = work.path().join(LOCK);
+    fs_err::write(&whole, &lock.text).map_err(fault)?;
+    fs_err::rename(whole, kept).map_err(fault)
+}
+
+fn kept(project: &Project, settings: &Settings, cache: &Path) -> PathBuf {
+    let mut hash = Sha256::new();
+    for dependency in &project.manifest.dependencies {
+        hash.update(&dependency.text);
+        hash.update([0]);
+    }
+    hash.update(settings.identity());
+    cache.join("locks").join(format!("{}.toml", hex::encode(hash.finalize())))
+}
+
+/// Who requires each package, as far as uv can say.
+pub(super) fn requirers(project: &Project, settings: &Settings, cache: &Path) -> Requirers {
+    let printed = uv::find_or_install(cache)
+        .and_then(|program| compile(project, settings, cache, &program, Format::Annotated))
+        // Without it the refusal is shorter, and no less true.
+        .unwrap_or_default();
+    parse_annotations(&printed)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Format {
+    Lock,
+    Annotated,
+}
+
+fn compile(
+    project: &Project,
+    settings: &Settings,
+    cache: &Path,
+    program: &Path,
+    format: Format,
+) -> Result<String, Error> {
+    let fault = |source: std::io::Error| Error::internal("resolve the dependencies", source);
+    let all_work = Work::open(cache).map_err(fault)?;
+    let work = all_work.folder().map_err(fault)?;
+    let folder = fs_err::canonicalize(work.path()).map_err(fault)?;
+    let direct = direct::fetch(project, settings, cache, &folder)?;
+    fs_err::write(folder.join(REQUIREMENTS), direct::requirements(project, &direct)).map_err(fault)?;
+    let output = folder.join(LOCK);
+    let cache = fs_err::canonicalize(cache).map_err(fault)?;
+
+    let mut command = uv::isolated(program, &folder);
+    command.args(["--no-config", "--quiet", "--no-progress", "--color", "never", "pip", "compile"]);
+    command.args(["--universal", "--python-version", markers::PYTHON, "--no-build", "--no-sources"]);
+    command.args(["--no-python-downloads", "--no-header", "--keyring-provider", "disabled"]);
+    command.arg("--cache-dir").arg(cache.join("uv"));
+    // uv has its own interpreter's folder where we installed it, and needs any that runs.
+    if let Some(python) = program.parent().map(|bin| bin.join("python")).filter(|python| python.is_file()) {
+        command.arg("--python").arg(python);
+    }
+    match format {
+        Format::Lock => command.args(["--format", "pylock.toml"]).arg("--output-file").arg(&output),
+        Format::Annotated => {
+            let output = folder.join("requirements.txt");
+            command.args(["--format", "requirements.txt"]).arg("--output-file").arg(output)
+        }
+    };
+    point_at_index(&mut command, settings)?;
+    command.arg(REQUIREMENTS);
+
+    let ended = uv::run_bounded(command, &folder, settings.limits.resolve_time)?;
+    if ended.out_of_time {
+        let message = format!("resolving them took longer than {} s", settings.limits.resolve_time.as_secs());
+        let remedy =
+            "try again; narrow the versions that `dependencies` allows, or commit a lock made with `runtime lock`";
+        return Err(Problem::new(message, remedy).at(MANIFEST, Some(first_line(project))).into());
+    }
+    if !ended.succeeded {
+        return Err(unresolved(project, &settings.scrubbed(&direct::with_urls(ended.stderr, &direct))));
+    }
+    let output = if format == Format::Lock { output } else { folder.join("requirements.txt") };
+    if fs_err::metadata(&output).map_err(fault)?.len() > LOCK_BYTES {
+        let message = format!("their lock has more than {} MiB", LOCK_BYTES >> 20);
+        return Err(Problem::new(message, "depend on less").at(MANIFEST, Some(first_line(project))).into());
+    }
+    Ok(direct::with_urls(fs_err::read_to_string(output).map_err(fault)?, &direct))
+}
+
+/// Credentials travel in the environment: arguments can be seen by every user of the machine.
+fn point_at_index(command: &mut Command, settings: &Settings) -> Result<(), Error> {
+    if let Some(index) = &settings.index_url {
+        command.env_remove("UV_INDEX_URL").env("UV_DEFAULT_INDEX", index.expose().as_str());
+    }
+    if !settings.extra_index_urls.is_empty() {
+        let indexes: Vec<_> = settings.extra_index_urls.iter().map(|index| index.expose().as_str()).collect();
+        command.env_remove("UV_EXTRA_INDEX_URL").env("UV_INDEX", indexes.join(" "));
+    }
+    if let Some(folder) = find_links(settings)? {
+        command.arg("--find-links").arg(folder);
+    }
+    if settings.network == Network::Off {
+        command.arg("--offline");
+        if settings.find_links.is_some() {
+            command.arg("--no-index");
+        }
+    }
+    Ok(())
+}
+
+/// The folder of wheels by its absolute path, which `uv` repeats in the lock.
+fn find_links(settings: &Settings) -> Result<Option<PathBuf>, Error> {
+    let absolute = settings.find_links.as_ref().map(fs_err::canonicalize).transpose();
+    absolute.map_err(|source| Error::internal("find the folder of wheels", source))
+}
+
+/// What uv says, told at the line that it is about.
+fn unresolved(project: &Project, stderr: &str) -> Error {
+    let told: Vec<_> = stderr
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("warning:"))
+        .map(|line| line.trim_start_matches("error:").trim_start_matches("cause:").trim())
+        .collect();
+    let told = told.join("; ");
+    let is_about = |name: &str| {
+        told.match_indices(name).any(|(start, name)| {
+            let is_part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+            !told[..start].ends_with(is_part) && !told[start + name.len()..].starts_with(is_part)
+        })
+    };
+    let dependency = project.manifest.dependencies.iter().find(|dependency| is_about(dependency.name()));
+    let line = dependency.map_or(first_line(project), |dependency| dependency.line);
+    let remedy = if told.contains("building from source is disabled") || told.contains("no usable wheels") {
+        "it is there only as a source archive, and nothing of a package is executed on the host: use another version, \
+         another package, or copy its Python files into the project"
+    } else if told.contains("authentication credentials") {
+        "the index refuses the operator's credentials, so it says of no package that it has it: have them corrected"
+    } else if told.contains("was not found in the package registry") || told.contains("not found in the provided") {
+        "correct the name"
+    } else if told.contains("No solution found") {
+        "change the versions that `dependencies` allows"
+    } else {
+        "see that the index can be reached; with a lock made by `runtime lock`, and packages that the cache has, no \
+         network is needed"
+    };
+    Problem::new(format!("the dependencies cannot be resolved: {told}"), remedy).at(MANIFEST, Some(line)).into()
+}
+
+fn first_line(project: &Project) -> u32 {
+    project.manifest.dependencies.first().map_or(1, |dependency| dependency.line)
+}
+
+/// Reads `name==version` lines, each followed by `# via` and who requires it.
+fn parse_annotations(text: &str) -> Requirers {
+    let mut requirers = Requirers::new();
+    let mut package = None;
+    for line in text.lines() {
+        let Some(comment) = line.trim().strip_prefix('#') else {
+            let name = line.split(['=', ' ', '[', ';', '@']).next().unwrap_or_default();
+            package = normalized(name).ok();
+            continue;
+        };
+        let comment = comment.trim();
+        let name = comment.strip_prefix("via").unwrap_or(comment).trim();
+        if let (Some(package), Ok(name)) = (&package, normalized(name)) {
+            requirers.entry(package.clone()).or_default().insert(name);
+        }
+    }
+    requirers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::Manifest;
+
+    fn project(dependencies: &str) -> Project {
+        let text = format!(
+            "[project]\nname = \"a\"\ndependencies = [\n{dependencies}\n]\n[tool.toolplane]\nentry-point = \"a:b\"\n"
+        );
+        Project { folder: "/nowhere".into(), manifest: Manifest::parse(&text).unwrap() }
+    }
+
+    #[test]
+    fn requirements_are_written_as_they_were_parsed() {
+        let project = project("\"Httpx[http2] >= 0.28\",\n\"tzdata; sys_platform == 'wasi'\"");
+        assert_eq!(direct::requirements(&project, &[]), "httpx[http2]>=0.28\ntzdata ; sys_platform == 'wasi'\n");
+    }
+
+    #[test]
+    fn what_uv_says_is_told_at_the_line_that_it_is_about() {
+        let project = project("\"one\",\n\"no-such\"");
+        let stderr = "error: No solution found when resolving dependencies\n  cause: Because no-such was not found in the package registry and you require no-such, x.\n";
+        let Error::Refused(problems) = unresolved(&project, stderr) else { panic!() };
+        assert_eq!(problems[0].line, Some(5));
+        assert!(problems[0].message.contains("Because no-such was not found"));
+        assert_eq!(problems[0].remedy.as_deref(), Some("correct the name"));
+
+        let hint = format!(
+            "{stderr}\nhint: An index URL (https://index.example) could not be queried due to a lack of valid authentication credentials (401 Unauthorized)"
+        );
+        let Error::Refused(problems) = unresolved(&project, &hint) else { panic!() };
+        assert!(problems[0].remedy.as_deref().unwrap().contains("refuses the operator's credentials"));
+    }
+
+    #[test]
+    fn a_service_does_not_reach_a_private_address() {
+        let project = project("\"a @ https://127.0.0.1/a-1-py3-none-any.whl\"");
+        let settings = Settings { network: Network::PublicOnly, ..Settings::default() };
+        let cache = tempfile::tempdir().unwrap();
+        let refused = direct::fetch(&project, &settings, cache.path(), cache.path());
+        let Err(Error::Refused(problems)) = refused else { panic!("it was let pass") };
+        assert!(problems[0].message.contains("not a public one"));
+        assert_eq!(problems[0].line, Some(4));
+    }
+
+    #[test]
+    fn annotations_say_who_requires_what() {
+        let text = "numpy==2\n    # via pandas\nsix==1 ; sys_platform == 'win32'\n    # via\n    #   dateutil\n    #   pandas\npandas==3\n    # via -r requirements.in\n";
+        let requirers = parse_annotations(text);
+        assert_eq!(requirers["numpy"].iter().collect::<Vec<_>>(), ["pandas"]);
+        assert_eq!(requirers["six"].len(), 2);
+        assert!(!requirers.contains_key("pandas"));
+    }
+}
