@@ -95,35 +95,35 @@ impl HostDescriptor for Files<'_> {
     ) -> FsResult<()> {
         match self.tmp(&descriptor) {
             Some(_) => Ok(()),
-            None => self.folders().advise(descriptor, offset, length, advice).await,
+            None => self.host_folders().advise(descriptor, offset, length, advice).await,
         }
     }
 
     async fn sync_data(&mut self, descriptor: Resource<Descriptor>) -> FsResult<()> {
         match self.tmp(&descriptor) {
             Some(_) => Ok(()),
-            None => self.folders().sync_data(descriptor).await,
+            None => self.host_folders().sync_data(descriptor).await,
         }
     }
 
     async fn sync(&mut self, descriptor: Resource<Descriptor>) -> FsResult<()> {
         match self.tmp(&descriptor) {
             Some(_) => Ok(()),
-            None => self.folders().sync(descriptor).await,
+            None => self.host_folders().sync(descriptor).await,
         }
     }
 
     async fn get_flags(&mut self, descriptor: Resource<Descriptor>) -> FsResult<DescriptorFlags> {
         match self.tmp(&descriptor) {
             Some(open) => Ok(open.flags),
-            None => self.folders().get_flags(descriptor).await,
+            None => self.host_folders().get_flags(descriptor).await,
         }
     }
 
     async fn get_type(&mut self, descriptor: Resource<Descriptor>) -> FsResult<DescriptorType> {
         match self.tmp(&descriptor) {
             Some(open) => Ok(open.handle.tree().kind(open.handle.id)?),
-            None => self.folders().get_type(descriptor).await,
+            None => self.host_folders().get_type(descriptor).await,
         }
     }
 
@@ -133,7 +133,7 @@ impl HostDescriptor for Files<'_> {
                 open.check(DescriptorFlags::WRITE)?;
                 Ok(open.handle.tree().set_size(open.handle.id, size)?)
             }
-            None => self.folders().set_size(descriptor, size).await,
+            None => self.host_folders().set_size(descriptor, size).await,
         }
     }
 
@@ -145,7 +145,7 @@ impl HostDescriptor for Files<'_> {
     ) -> FsResult<()> {
         match self.tmp(&descriptor) {
             Some(open) => Ok(open.handle.tree().set_times(open.handle.id, accessed, modified)?),
-            None => self.folders().set_times(descriptor, accessed, modified).await,
+            None => self.host_folders().set_times(descriptor, accessed, modified).await,
         }
     }
 
@@ -163,7 +163,7 @@ impl HostDescriptor for Files<'_> {
                 let is_end = bytes.is_empty() && length > 0;
                 Ok((bytes.into(), is_end))
             }
-            None => self.folders().read(descriptor, length, offset).await,
+            None => self.host_folders().read(descriptor, length, offset).await,
         }
     }
 
@@ -178,7 +178,7 @@ impl HostDescriptor for Files<'_> {
                 open.check(DescriptorFlags::WRITE)?;
                 Ok(open.handle.tree().write(open.handle.id, offset, &bytes)? as Filesize)
             }
-            None => self.folders().write(descriptor, bytes, offset).await,
+            None => self.host_folders().write(descriptor, bytes, offset).await,
         }
     }
 
@@ -188,7 +188,7 @@ impl HostDescriptor for Files<'_> {
         offset: Filesize,
     ) -> FsResult<Resource<DynInputStream>> {
         let Some(open) = self.tmp(&descriptor) else {
-            return self.folders().read_via_stream(descriptor, offset);
+            return self.host_folders().read_via_stream(descriptor, offset);
         };
         if open.handle.tree().kind(open.handle.id)? == DescriptorType::Directory {
             return Err(ErrorCode::IsDirectory.into());
@@ -206,14 +206,14 @@ impl HostDescriptor for Files<'_> {
     ) -> FsResult<Resource<DynOutputStream>> {
         match self.tmp(&descriptor) {
             Some(_) => self.output(&ours(&descriptor), Mode::Place, offset),
-            None => self.folders().write_via_stream(descriptor, offset),
+            None => self.host_folders().write_via_stream(descriptor, offset),
         }
     }
 
     fn append_via_stream(&mut self, descriptor: Resource<Descriptor>) -> FsResult<Resource<DynOutputStream>> {
         match self.tmp(&descriptor) {
             Some(_) => self.output(&ours(&descriptor), Mode::Append, 0),
-            None => self.folders().append_via_stream(descriptor),
+            None => self.host_folders().append_via_stream(descriptor),
         }
     }
 
@@ -221,7 +221,7 @@ impl HostDescriptor for Files<'_> {
         self.opening()?;
         let entries = match self.tmp(&descriptor).map(Open::entries) {
             Some(entries) => self.push(entries).map(|entries| Resource::new_own(entries.rep())),
-            None => self.folders().read_directory(descriptor).await,
+            None => self.host_folders().read_directory(descriptor).await,
         };
         self.opened(entries)
     }
@@ -229,14 +229,14 @@ impl HostDescriptor for Files<'_> {
     async fn create_directory_at(&mut self, descriptor: Resource<Descriptor>, path: String) -> FsResult<()> {
         match self.tmp(&descriptor) {
             Some(open) => Ok(open.handle.tree().create_folder(open.handle.id, &path)?),
-            None => self.folders().create_directory_at(descriptor, path).await,
+            None => self.host_folders().create_directory_at(descriptor, path).await,
         }
     }
 
     async fn stat(&mut self, descriptor: Resource<Descriptor>) -> FsResult<DescriptorStat> {
         match self.tmp(&descriptor) {
             Some(open) => Ok(open.handle.tree().stat(open.handle.id)?),
-            None => self.folders().stat(descriptor).await,
+            None => self.host_folders().stat(descriptor).await,
         }
     }
 
@@ -248,7 +248,7 @@ impl HostDescriptor for Files<'_> {
     ) -> FsResult<DescriptorStat> {
         match self.tmp(&descriptor) {
             Some(open) => Ok(open.find(&path).and_then(|id| open.handle.tree().stat(id))?),
-            None => self.folders().stat_at(descriptor, flags, path).await,
+            None => self.host_folders().stat_at(descriptor, flags, path).await,
         }
     }
 
@@ -262,7 +262,7 @@ impl HostDescriptor for Files<'_> {
     ) -> FsResult<()> {
         match self.tmp(&descriptor) {
             Some(open) => Ok(open.find(&path).and_then(|id| open.handle.tree().set_times(id, accessed, modified))?),
-            None => self.folders().set_times_at(descriptor, flags, path, accessed, modified).await,
+            None => self.host_folders().set_times_at(descriptor, flags, path, accessed, modified).await,
         }
     }
 
@@ -275,7 +275,7 @@ impl HostDescriptor for Files<'_> {
         new_path: String,
     ) -> FsResult<()> {
         match (self.tmp(&descriptor), self.tmp(&new_descriptor)) {
-            (None, None) => self.folders().link_at(descriptor, flags, path, new_descriptor, new_path).await,
+            (None, None) => self.host_folders().link_at(descriptor, flags, path, new_descriptor, new_path).await,
             (Some(_), Some(_)) => Err(ErrorCode::Unsupported.into()),
             _ => Err(ErrorCode::CrossDevice.into()),
         }
@@ -292,7 +292,7 @@ impl HostDescriptor for Files<'_> {
         self.opening()?;
         let opened = match self.tmp(&descriptor).map(|folder| folder.open(&path, open_flags, flags)) {
             Some(opened) => self.push(opened).map(|open| Resource::new_own(open.rep())),
-            None => self.folders().open_at(descriptor, path_flags, path, open_flags, flags).await,
+            None => self.host_folders().open_at(descriptor, path_flags, path, open_flags, flags).await,
         };
         self.opened(opened)
     }
@@ -300,7 +300,7 @@ impl HostDescriptor for Files<'_> {
     fn drop(&mut self, descriptor: Resource<Descriptor>) -> wasmtime::Result<()> {
         self.closed();
         if self.tmp(&descriptor).is_none() {
-            return HostDescriptor::drop(&mut self.folders(), descriptor);
+            return HostDescriptor::drop(&mut self.host_folders(), descriptor);
         }
         self.table.delete(Resource::<Open>::new_own(descriptor.rep()))?;
         Ok(())
@@ -310,14 +310,14 @@ impl HostDescriptor for Files<'_> {
         match self.tmp(&descriptor) {
             // There are no links, so whatever is there is none.
             Some(open) => Err(open.find(&path).err().unwrap_or(ErrorCode::Invalid).into()),
-            None => self.folders().readlink_at(descriptor, path).await,
+            None => self.host_folders().readlink_at(descriptor, path).await,
         }
     }
 
     async fn remove_directory_at(&mut self, descriptor: Resource<Descriptor>, path: String) -> FsResult<()> {
         match self.tmp(&descriptor) {
             Some(open) => Ok(open.handle.tree().remove_folder(open.handle.id, &path)?),
-            None => self.folders().remove_directory_at(descriptor, path).await,
+            None => self.host_folders().remove_directory_at(descriptor, path).await,
         }
     }
 
@@ -329,7 +329,7 @@ impl HostDescriptor for Files<'_> {
         new_path: String,
     ) -> FsResult<()> {
         match (self.tmp(&descriptor), self.tmp(&new_descriptor)) {
-            (None, None) => self.folders().rename_at(descriptor, path, new_descriptor, new_path).await,
+            (None, None) => self.host_folders().rename_at(descriptor, path, new_descriptor, new_path).await,
             (Some(from), Some(to)) => {
                 Ok(from.handle.tree().rename((from.handle.id, &path), (to.handle.id, &new_path))?)
             }
@@ -340,14 +340,14 @@ impl HostDescriptor for Files<'_> {
     async fn symlink_at(&mut self, descriptor: Resource<Descriptor>, target: String, path: String) -> FsResult<()> {
         match self.tmp(&descriptor) {
             Some(_) => Err(ErrorCode::Unsupported.into()),
-            None => self.folders().symlink_at(descriptor, target, path).await,
+            None => self.host_folders().symlink_at(descriptor, target, path).await,
         }
     }
 
     async fn unlink_file_at(&mut self, descriptor: Resource<Descriptor>, path: String) -> FsResult<()> {
         match self.tmp(&descriptor) {
             Some(open) => Ok(open.handle.tree().remove_file(open.handle.id, &path)?),
-            None => self.folders().unlink_file_at(descriptor, path).await,
+            None => self.host_folders().unlink_file_at(descriptor, path).await,
         }
     }
 
@@ -357,7 +357,7 @@ impl HostDescriptor for Files<'_> {
         other: Resource<Descriptor>,
     ) -> wasmtime::Result<bool> {
         match (self.tmp(&one), self.tmp(&other)) {
-            (None, None) => self.folders().is_same_object(one, other).await,
+            (None, None) => self.host_folders().is_same_object(one, other).await,
             (Some(one), Some(other)) => Ok(one.handle.id == other.handle.id),
             _ => Ok(false),
         }
@@ -366,7 +366,7 @@ impl HostDescriptor for Files<'_> {
     async fn metadata_hash(&mut self, descriptor: Resource<Descriptor>) -> FsResult<MetadataHashValue> {
         match self.tmp(&descriptor) {
             Some(open) => Ok(inode(open.handle.id)),
-            None => self.folders().metadata_hash(descriptor).await,
+            None => self.host_folders().metadata_hash(descriptor).await,
         }
     }
 
@@ -378,7 +378,7 @@ impl HostDescriptor for Files<'_> {
     ) -> FsResult<MetadataHashValue> {
         match self.tmp(&descriptor) {
             Some(open) => Ok(inode(open.find(&path)?)),
-            None => self.folders().metadata_hash_at(descriptor, flags, path).await,
+            None => self.host_folders().metadata_hash_at(descriptor, flags, path).await,
         }
     }
 }

@@ -36,14 +36,14 @@ impl HostDirectoryEntryStream for Files<'_> {
     ) -> FsResult<Option<DirectoryEntry>> {
         match self.table.get_mut(&ours(&stream)) {
             Ok(entries) => Ok(entries.next()?),
-            Err(_) => self.folders().read_directory_entry(stream).await,
+            Err(_) => self.host_folders().read_directory_entry(stream).await,
         }
     }
 
     fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
         self.closed();
         if self.table.get(&ours(&stream)).is_err() {
-            return HostDirectoryEntryStream::drop(&mut self.folders(), stream);
+            return HostDirectoryEntryStream::drop(&mut self.host_folders(), stream);
         }
         self.table.delete(Resource::<Entries>::new_own(stream.rep()))?;
         Ok(())

@@ -55,7 +55,7 @@ pub(super) struct Files<'a> {
 
 impl Files<'_> {
     /// Wasmtime's implementation, for the folders of the host.
-    fn folders(&mut self) -> WasiFilesystemCtxView<'_> {
+    fn host_folders(&mut self) -> WasiFilesystemCtxView<'_> {
         WasiFilesystemCtxView { ctx: self.wasi, table: self.table }
     }
 
@@ -83,7 +83,7 @@ impl Files<'_> {
 
 impl preopens::Host for Files<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
-        let mut folders = self.folders().get_directories()?;
+        let mut folders = self.host_folders().get_directories()?;
         let names: Vec<_> = folders.iter().map(|(_, path)| path.trim_start_matches('/')).collect();
         let tree = self.tmp.tree.get_or_insert_with(|| Arc::new(Mutex::new(Tree::new(self.tmp.quota, &names))));
         let changing = DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY;
@@ -104,7 +104,7 @@ impl types::Host for Files<'_> {
     fn filesystem_error_code(&mut self, error: Resource<wasmtime::Error>) -> wasmtime::Result<Option<ErrorCode>> {
         match self.table.get(&error)?.downcast_ref::<ErrorCode>() {
             Some(code) => Ok(Some(*code)),
-            None => self.folders().filesystem_error_code(error),
+            None => self.host_folders().filesystem_error_code(error),
         }
     }
 }
