@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::progress::Progress;
 use crate::snapshot::Loader;
 use crate::work::Work;
-use crate::{errno, precompile, reset, snapshot};
+use crate::{errno, precompile, reset, snapshot, time_zones};
 
 /// The version that `Cargo.toml` pins: another one may bring another CPython.
 const COMPONENTIZE_PY: &str = "0.25.1";
@@ -90,7 +90,9 @@ impl Base {
 pub fn key() -> String {
     let mut hash = Sha256::new();
     let engine = snapshot::own_fingerprint();
-    for part in [COMPONENTIZE_PY, &RECIPE.to_string(), wit::WORLD, APPLICATION, precompile::MODULE, &engine] {
+    let time_zones = time_zones::release();
+    for part in [COMPONENTIZE_PY, &RECIPE.to_string(), wit::WORLD, APPLICATION, precompile::MODULE, time_zones, &engine]
+    {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -133,6 +135,7 @@ fn make(cache: &Path, target: &Path) -> Result<(), Error> {
     let linked = work.path().join("linked.wasm");
     link(&wit, &application, &python, &linked)?;
     PACKAGE.extract(&python).map_err(fault)?;
+    time_zones::write(&python)?;
     let mut component = fs_err::read(&linked).map_err(fault)?;
     errno::name_lack_of_space(&mut component).map_err(|source| Error::internal("adapt the C library", source))?;
     let component = reset::export(&component).map_err(|source| Error::internal("extend the base", source))?;

@@ -41,6 +41,7 @@ mod reset;
 pub mod sandbox;
 pub mod scaffold;
 pub mod snapshot;
+mod time_zones;
 pub mod work;
 
 pub use error::{Error, Problem};

@@ -7,7 +7,7 @@ import sys
 import pytest
 from conftest import ToolProject
 
-from toolplane import invoking
+from toolplane import invoking, randomness
 
 TOOL = '''
 import os, sys
@@ -67,7 +67,8 @@ def test_wrong_input(project: ToolProject, parameters: dict[str, object], messag
     assert project.failure(parameters) == ("InputError", message, [])
 
 
-def test_every_invocation_draws_its_own_numbers(project: ToolProject) -> None:
+def test_every_invocation_draws_its_own_numbers(project: ToolProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invoking, "at_begin", [randomness.begin])
     project.write(weather="import random\ndef forecast(): return str(random.random())")
     project.load()
     drawn = set()

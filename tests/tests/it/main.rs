@@ -42,6 +42,7 @@ mod layers;
 mod local;
 mod network;
 mod operations;
+mod ordinary;
 mod publish_events;
 mod publishing;
 mod rate_limits;
