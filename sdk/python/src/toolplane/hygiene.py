@@ -44,9 +44,7 @@ class _Wrapped:
 # None while nothing is built: then nobody pays for it.
 _opened: list[_Opened] | None = None
 _installed = False
-_descriptors: set[int] = set()
 _originals = (builtins.open, os.open)
-_MOST_DESCRIPTORS = 256
 _MAX_FRAMES = 40
 
 
@@ -60,11 +58,10 @@ def install() -> None:
 
 def begin() -> None:
     """A tool is about to be imported."""
-    global _opened, _descriptors
+    global _opened
     if not _installed:
         return
     _opened = []
-    _descriptors = _open_descriptors()
     opening, os_opening = _originals
     module: Any = builtins
     module.open = io.open = _Wrapped(opening, _note_file)
@@ -86,9 +83,6 @@ def end(project: Project) -> list[Problem]:
             pass  # The author closed or replaced it.
     gc.collect()  # What nobody has any more is closed by this.
     problems = [_problem(one, project) for one in opened if one.is_open()]
-    if not problems and (left := _open_descriptors() - _descriptors):
-        message = f"importing the tool leaves {len(left)} open file{'s' if len(left) > 1 else ''} or socket"
-        return [Problem(message, remedy="open it inside the function, or close it before the import ends")]
     return list(dict.fromkeys(problems))
 
 
@@ -189,7 +183,3 @@ def _is_open(descriptor: int) -> bool:
         return True
     except OSError:
         return False
-
-
-def _open_descriptors() -> set[int]:
-    return {descriptor for descriptor in range(3, _MOST_DESCRIPTORS) if _is_open(descriptor)}

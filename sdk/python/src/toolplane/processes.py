@@ -5,6 +5,7 @@ stay missing, since packages ask with `hasattr` whether they may use them.
 """
 
 import os
+import sys
 from typing import Any, cast
 
 from toolplane import after_import
@@ -60,9 +61,8 @@ def _repair_subprocess() -> None:
 
 
 def _repair_process() -> None:
-    import multiprocessing.process
-
-    cast(Any, multiprocessing.process.BaseProcess).start = _refused("multiprocessing.Process")
+    # Its package has not got it as an attribute yet.
+    cast(Any, sys.modules["multiprocessing.process"]).BaseProcess.start = _refused("multiprocessing.Process")
 
 
 def _repair_context() -> None:
@@ -100,6 +100,4 @@ def _refused(what: str) -> Any:
 
 
 def _repair_ctypes() -> None:
-    import ctypes.util
-
-    cast(Any, ctypes.util).find_library = lambda name: None
+    cast(Any, sys.modules["ctypes.util"]).find_library = lambda name: None

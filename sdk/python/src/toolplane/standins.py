@@ -42,7 +42,7 @@ class _StandIns(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         ours = MODULES[module.__name__]
-        names = {name: value for name, value in vars(ours).items() if not name.startswith("__")}
+        names = {name: value for name, value in vars(ours).items() if name == "__version__" or not name.startswith("__")}
         module.__dict__.update(names)
 
 

@@ -17,9 +17,16 @@ _numbers = itertools.count(1)
 
 def install() -> None:
     """Mends `threading`, `queue` and `time.sleep`."""
-    setattr(time, "sleep", turns.sleep)
+    setattr(time, "sleep", _Clock().sleep)
     after_import.repair("threading", _repair_threading)
     after_import.repair("queue", locks.repair_queue)
+
+
+class _Clock:
+    """A method, and no function: as an attribute of a class of somebody's, `time.sleep` must not bind."""
+
+    def sleep(self, seconds: float, /) -> None:
+        turns.sleep(seconds)
 
 
 def enlist(thread: Any, daemon: bool) -> None:

@@ -19,7 +19,8 @@ class LZMAError(Exception):
 
 
 def _refuse(*args: Any, **kwargs: Any) -> Any:
-    raise unavailable("lzma", "use `gzip` or `zlib`, or keep the data in another form")
+    # The one that `tarfile` expects while it tries what an archive is.
+    raise LZMAError(str(unavailable("lzma", "use `gzip` or `zlib`, or keep the data in another form")))
 
 
 class LZMACompressor:

@@ -24,7 +24,7 @@ def run(group: str) -> dict[str, str]:
 
     module = importlib.import_module(f"ordinary.{group}")
     results = {}
-    for name, check in vars(module).items():
+    for name, check in list(vars(module).items()):
         if not name.startswith("check_"):
             continue
         try:
