@@ -34,6 +34,7 @@ pub mod dependencies;
 pub mod egress;
 mod errno;
 pub mod error;
+mod load_request;
 mod precompile;
 pub mod progress;
 pub mod project;
@@ -41,6 +42,7 @@ mod reset;
 pub mod sandbox;
 pub mod scaffold;
 pub mod snapshot;
+pub mod testing;
 mod time_zones;
 pub mod work;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::dependencies::groups::{self, Groups};
 use crate::dependencies::requirement::Dependency;
 use crate::egress::{Egress, MOST_PATTERNS, Pattern};
 use crate::error::{Error, Problem};
@@ -34,6 +35,8 @@ pub struct Manifest {
     pub description: Option<String>,
     /// `[project] dependencies`.
     pub dependencies: Vec<Dependency>,
+    /// `[dependency-groups] dev` (PEP 735), with the groups that it includes: what the project's tests need.
+    pub dev_dependencies: Vec<Dependency>,
     /// `module:function`.
     pub entry_point: String,
     /// The line that names it.
@@ -98,6 +101,19 @@ impl Manifest {
             match Dependency::parse(text.get_ref(), line) {
                 Ok(dependency) => dependencies.push(dependency),
                 Err((message, remedy)) => report(Some(line), message, remedy),
+            }
+        }
+        let mut dev_dependencies = Vec::new();
+        for text in groups::members(&file.dependency_groups, "dev") {
+            let line = line_of(text.span().start);
+            match text.get_ref().as_str().map(|text| Dependency::parse(text, line)) {
+                Some(Ok(dependency)) => dev_dependencies.push(dependency),
+                Some(Err((message, remedy))) => report(Some(line), message, remedy),
+                None => report(
+                    Some(line),
+                    "an entry of a dependency group is neither a dependency nor a group that exists".to_owned(),
+                    "write it like \"pytest\" or {include-group = \"test\"}",
+                ),
             }
         }
         match &tool.entry_point {
@@ -178,6 +194,7 @@ impl Manifest {
             name: project.name.unwrap_or_default(),
             description: project.description,
             dependencies,
+            dev_dependencies,
             entry_point_line: tool.entry_point.as_ref().map_or(1, |entry| line_of(entry.span().start)),
             entry_point: tool.entry_point.map(Spanned::into_inner).unwrap_or_default(),
             env: texts(tool.env),
@@ -191,9 +208,12 @@ impl Manifest {
 
 /// Other tools keep their settings in the same file, so only our own table refuses unknown keys.
 #[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct File {
     project: Option<ProjectTable>,
     tool: Option<ToolTable>,
+    #[serde(default)]
+    dependency_groups: Groups,
 }
 
 #[derive(Default, Deserialize)]

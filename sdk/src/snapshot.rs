@@ -7,15 +7,15 @@ use std::time::Instant;
 
 use component_init_transform::Invoker;
 use futures::FutureExt;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, ComponentNamedList, Instance, Lift, TypedFunc};
 use wasmtime::{Engine, Store};
 
 use crate::artifact::{self, Artifact, Description, Label};
 use crate::base::Base;
-use crate::dependencies::{Packages, site};
-use crate::error::{Error, Problem};
+use crate::dependencies::Packages;
+use crate::error::Error;
+use crate::load_request::LoadRequest;
 use crate::project::{MANIFEST, Project};
 use crate::reset;
 use crate::sandbox::{self, Access, Host, Limits, Logs, Mount, NoNetwork, OutOfTime, Ticker, ToolPre};
@@ -124,46 +124,55 @@ impl Loader {
 
     fn load(&self, mounts: &[Mount], name: &str, entry_point: &str, limits: &Limits) -> Result<Loaded, Error> {
         let logs = Logs::new(limits.log_bytes);
-        let deadline = Instant::now() + limits.wall_clock;
-        let loading = self.load_unlimited(mounts, name, entry_point, limits, &logs, deadline);
-        let loaded = executor()?.block_on(async { tokio::time::timeout_at(deadline.into(), loading).await });
-        loaded.unwrap_or_else(|_elapsed| Err(out_of_time(limits).into()))
+        let request = LoadRequest::new(mounts, name, entry_point, None);
+        let loaded = within(limits, &request, async |deadline| {
+            let (guest, text) = self.call_load(mounts, &request, limits, &logs, deadline).await?;
+            let description: Description =
+                serde_json::from_str(&text).map_err(|source| Error::internal("read the description", source))?;
+            Ok((guest.reset().await?, description))
+        });
+        loaded.map(|(guest, description)| Loaded { guest, description, logs: logs.take() })
     }
 
-    async fn load_unlimited(
+    /// Runs the project's tests, shows what they print, and answers pytest's exit code.
+    pub(crate) fn test(
         &self,
         mounts: &[Mount],
         name: &str,
         entry_point: &str,
+        arguments: &[String],
+        limits: &Limits,
+    ) -> Result<u8, Error> {
+        let logs = Logs::shown();
+        let request = LoadRequest::new(mounts, name, entry_point, Some(arguments));
+        let (_guest, text) =
+            within(limits, &request, async |deadline| self.call_load(mounts, &request, limits, &logs, deadline).await)?;
+        serde_json::from_str(&text).map_err(|source| Error::internal("read how the tests ended", source))
+    }
+
+    async fn call_load(
+        &self,
+        mounts: &[Mount],
+        request: &LoadRequest<'_>,
         limits: &Limits,
         logs: &Logs,
         deadline: Instant,
-    ) -> Result<Loaded, Error> {
+    ) -> Result<(Measurable, String), Error> {
         let fault = |source: wasmtime::Error| Error::internal("start the base", anyhow::Error::from(source));
         let host = Host::new(mounts, Arc::new(NoNetwork), logs, limits).map_err(fault)?;
         let mut store = sandbox::store(&self.engine, host, deadline, limits);
         let instance = self.pre.instance_pre().instantiate_async(&mut store).await.map_err(fault)?;
         let tool = sandbox::Tool::new(&mut store, &instance).map_err(fault)?;
 
-        let path = vec!["/tool/src", "/tool"];
-        let packages = mounts.iter().map(|mount| mount.guest).find(|guest| *guest == site::GUEST);
-        let request = LoadRequest { root: "/tool", path, packages, entry_point, name };
-        let request = serde_json::to_string(&request).map_err(|source| Error::internal("write a request", source))?;
-        let loaded = match tool.call_load(&mut store, &request).await {
+        let text = serde_json::to_string(request).map_err(|source| Error::internal("write a request", source))?;
+        let loaded = match tool.call_load(&mut store, &text).await {
             Ok(loaded) => loaded,
-            Err(error) if error.is::<OutOfTime>() => return Err(out_of_time(limits).into()),
-            Err(_) if store.data().memory.refused => return Err(out_of_memory(limits).into()),
-            Err(error) => return Err(crashed(&error, &logs.take()).into()),
+            Err(error) if error.is::<OutOfTime>() => return Err(request.out_of_time(limits).into()),
+            Err(_) if store.data().memory.refused => return Err(request.out_of_memory(limits).into()),
+            Err(error) => return Err(request.crashed(&error, &logs.take()).into()),
         };
-        let description = loaded.map_err(|problems| Error::Refused(problems.into_iter().map(Into::into).collect()))?;
-        let description: Description =
-            serde_json::from_str(&description).map_err(|source| Error::internal("read the description", source))?;
-
-        let reset: TypedFunc<(), ()> = instance.get_typed_func(&mut store, reset::EXPORT).map_err(fault)?;
-        reset.call_async(&mut store, ()).await.map_err(fault)?;
-        // The measurement carries the whole memory out at once.
-        store.set_hostcall_fuel(usize::MAX);
-        Ok(Loaded { guest: Measurable { store, instance }, description, logs: logs.take() })
+        let text = loaded.map_err(|problems| Error::Refused(problems.into_iter().map(Into::into).collect()))?;
+        Ok((Measurable { store, instance }, text))
     }
 }
 
@@ -192,14 +201,15 @@ impl Hasher for Fingerprint {
     }
 }
 
-/// What the guest's `load` takes.
-#[derive(Serialize)]
-struct LoadRequest<'a> {
-    root: &'a str,
-    path: Vec<&'a str>,
-    packages: Option<&'a str>,
-    entry_point: &'a str,
-    name: &'a str,
+/// Does something before its deadline.
+fn within<T>(
+    limits: &Limits,
+    request: &LoadRequest<'_>,
+    work: impl AsyncFnOnce(Instant) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let deadline = Instant::now() + limits.wall_clock;
+    let done = executor()?.block_on(async { tokio::time::timeout_at(deadline.into(), work(deadline)).await });
+    done.unwrap_or_else(|_elapsed| Err(request.out_of_time(limits).into()))
 }
 
 fn executor() -> Result<tokio::runtime::Runtime, Error> {
@@ -209,28 +219,6 @@ fn executor() -> Result<tokio::runtime::Runtime, Error> {
         .map_err(|source| Error::internal("start an executor", source))
 }
 
-fn out_of_time(limits: &Limits) -> Problem {
-    Problem::new(
-        format!("importing the tool took longer than {} s, the limit of a build", limits.wall_clock.as_secs()),
-        "do long work when the tool is called, not when its module is imported",
-    )
-}
-
-fn out_of_memory(limits: &Limits) -> Problem {
-    Problem::new(
-        format!("importing the tool took more than {} MiB of memory, the limit of a build", limits.memory_bytes >> 20),
-        "load large data when the tool is called, not when its module is imported",
-    )
-}
-
-fn crashed(error: &wasmtime::Error, logs: &str) -> Problem {
-    let printed = if logs.is_empty() { String::new() } else { format!("; it had printed: {logs}") };
-    Problem::new(
-        format!("importing the tool ended Python itself: {}{printed}", error.root_cause()),
-        "look for `os._exit`, `os.abort`, or very deep recursion at import",
-    )
-}
-
 /// A guest whose memory and globals the transformation reads through the exports that it added.
 struct Measurable {
     store: Store<Host>,
@@ -238,6 +226,16 @@ struct Measurable {
 }
 
 impl Measurable {
+    /// Makes it fit to be measured.
+    async fn reset(mut self) -> Result<Self, Error> {
+        let fault = |source: wasmtime::Error| Error::internal("reset the C library", anyhow::Error::from(source));
+        let reset: TypedFunc<(), ()> = self.instance.get_typed_func(&mut self.store, reset::EXPORT).map_err(fault)?;
+        reset.call_async(&mut self.store, ()).await.map_err(fault)?;
+        // The measurement carries the whole memory out at once.
+        self.store.set_hostcall_fuel(usize::MAX);
+        Ok(self)
+    }
+
     async fn read<T>(&mut self, function: &str) -> anyhow::Result<T>
     where
         T: Send + Sync + 'static,

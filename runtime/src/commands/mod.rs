@@ -7,6 +7,7 @@ mod lock;
 mod network;
 mod packages;
 mod run;
+mod test;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ enum Command {
     Build(build::Arguments),
     /// Say everything that is wrong with a project.
     Check(check::Arguments),
+    /// Run a project's own tests in the sandbox, with pytest.
+    Test(test::Arguments),
     /// Resolve a project's dependencies to the newest versions and write them into its `pylock.toml`.
     Lock(lock::Arguments),
 }
@@ -51,6 +54,7 @@ pub fn execute(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Run(arguments) => run::execute(arguments, &cache, &settings),
         Command::Build(arguments) => build::execute(arguments, &cache, &settings),
         Command::Check(arguments) => check::execute(arguments, &cache, &settings),
+        Command::Test(arguments) => test::execute(arguments, &cache, &settings),
         Command::Lock(arguments) => lock::execute(arguments, &cache, &settings),
     }
 }

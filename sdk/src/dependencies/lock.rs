@@ -9,6 +9,7 @@ use toml::Spanned;
 use url::Url;
 
 use super::markers;
+use super::requirement::Dependency;
 use crate::error::{Error, Problem};
 use crate::project::{MANIFEST, Manifest, Project};
 
@@ -112,6 +113,12 @@ impl Lock {
     /// The hash of the text: equal locks install equal packages.
     pub fn sha256(&self) -> String {
         hex::encode(Sha256::digest(&self.text))
+    }
+
+    /// The versions that it has for the sandbox, as requirements.
+    pub(crate) fn pins(&self) -> Result<Vec<Dependency>, Error> {
+        let pin = |entry: Locked| Dependency::parse(&format!("{}=={}", entry.name, entry.version?), entry.line).ok();
+        Ok(self.packages()?.into_iter().filter_map(pin).collect())
     }
 
     /// The entries that are for the sandbox, by name.

@@ -1,7 +1,7 @@
 //! The packages that a project depends on: resolved, chosen, fetched, verified, unpacked and compiled to bytecode.
 //!
-//! The modules in reading order: [`settings`] (where packages come from, and how much of them), [`requirement`] (what
-//! an author may write), `download` (what the network may be used for), `direct` (wheels by URL), [`uv`] and [`resolve`]
+//! The modules in reading order: [`settings`] (where packages come from, and how much of them), [`requirement`] and
+//! [`groups`] (what an author may write), `download` (what the network may be used for), `direct` (wheels by URL), [`uv`] and [`resolve`]
 //! (the lock of a project without one), [`lock`] (reading PEP 751), [`markers`] (which entries are for the sandbox),
 //! [`wheel`] (what a file name promises), [`natives`] (what is known of packages with compiled code), [`choice`] (a wheel
 //! for each package, or what to tell the author), [`fetch`], [`unpack`], [`site`] (the folder that is mounted).
@@ -16,6 +16,7 @@ pub mod choice;
 mod direct;
 mod download;
 pub mod fetch;
+pub mod groups;
 pub mod lock;
 pub mod markers;
 pub mod natives;

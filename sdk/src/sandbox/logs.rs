@@ -1,5 +1,6 @@
 //! What a guest prints, kept up to a limit.
 
+use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ const WRITE_BYTES: usize = 64 << 10;
 pub struct Logs {
     shared: Arc<Mutex<Shared>>,
     limit_bytes: usize,
+    is_shown: bool,
 }
 
 #[derive(Default)]
@@ -27,7 +29,12 @@ struct Shared {
 impl Logs {
     /// Logs that keep the first `limit_bytes`.
     pub fn new(limit_bytes: usize) -> Self {
-        Self { shared: Arc::default(), limit_bytes }
+        Self { shared: Arc::default(), limit_bytes, is_shown: false }
+    }
+
+    /// Logs that show everything on this process's standard output as it comes, and keep nothing.
+    pub fn shown() -> Self {
+        Self { shared: Arc::default(), limit_bytes: 0, is_shown: true }
     }
 
     /// Takes the text out. Where something was dropped, its last line says how much.
@@ -44,6 +51,11 @@ impl Logs {
 
 impl OutputStream for Logs {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if self.is_shown {
+            let mut stdout = std::io::stdout().lock();
+            let shown = stdout.write_all(&bytes).and_then(|()| stdout.flush());
+            return shown.map_err(|error| StreamError::LastOperationFailed(error.into()));
+        }
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = bytes.len().min(self.limit_bytes.saturating_sub(shared.text.len()));
         shared.text.extend_from_slice(&bytes[..kept]);
@@ -67,7 +79,7 @@ impl Pollable for Logs {
 
 impl IsTerminal for Logs {
     fn is_terminal(&self) -> bool {
-        false
+        self.is_shown && std::io::IsTerminal::is_terminal(&std::io::stdout())
     }
 }
 

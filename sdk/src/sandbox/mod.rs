@@ -57,6 +57,13 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// Limits for a project's tests, which run on their author's own machine.
+    pub fn for_tests() -> Self {
+        Self { wall_clock: Duration::from_secs(600), memory_bytes: 1 << 30, ..Self::for_build() }
+    }
+}
+
 impl Default for Limits {
     /// Limits for one invocation.
     fn default() -> Self {

@@ -43,6 +43,7 @@ mod local;
 mod network;
 mod operations;
 mod ordinary;
+mod own_tests;
 mod publish_events;
 mod publishing;
 mod rate_limits;

@@ -12,7 +12,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from toolplane import convert, eventloop, hygiene, import_problems, invoking, schema, signature
+from toolplane import convert, eventloop, hygiene, import_problems, invoking, schema, signature, testing
 from toolplane.errors import DefinitionError, Problem
 from toolplane.invoking import Callee, LoadedTool
 from toolplane.project import Project
@@ -20,8 +20,14 @@ from toolplane.tool import Tool
 
 
 def load(text: str) -> str:
-    """Loads the project that the JSON names, and describes its tool as JSON. Raises DefinitionError."""
+    """Loads the project that the JSON names, and describes its tool as JSON. Raises DefinitionError.
+
+    Where its tests are to run they do, and what is answered is pytest's exit code.
+    """
     project = Project.parse(text)
+    if project.tests is not None:
+        _find_modules(project)
+        return str(testing.run(project, project.tests))
     hygiene.begin()
     try:
         description = _load(project)
@@ -91,13 +97,17 @@ def _load(project: Project) -> str:
     return json.dumps(description, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _import(project: Project, name: str) -> ModuleType:
+def _find_modules(project: Project) -> None:
     # The base was snapshotted before these folders were there, and the import system remembers that.
     importlib.invalidate_caches()
     sys.path[:0] = [folder for folder in project.path if os.path.isdir(folder) and folder not in sys.path]
     # Behind the standard library, as everywhere: a package must not take the place of one of its modules.
     if project.packages is not None and project.packages not in sys.path:
         sys.path.append(project.packages)
+
+
+def _import(project: Project, name: str) -> ModuleType:
+    _find_modules(project)
     taken = sys.modules.get(name)
     if taken is not None and project.relative(getattr(taken, "__file__", None)) is None:
         raise _pyproject(

@@ -17,6 +17,8 @@ class Project:
     entry_point: str
     packages: str | None = None
     """The folder of its packages."""
+    tests: tuple[str, ...] | None = None
+    """pytest's arguments, where its tests are to run and nothing is built."""
 
     @classmethod
     def parse(cls, text: str) -> "Project":
@@ -28,6 +30,7 @@ class Project:
             path=tuple(fields["path"]),
             entry_point=fields["entry_point"],
             packages=fields.get("packages"),
+            tests=None if fields.get("tests") is None else tuple(fields["tests"]),
         )
 
     def relative(self, file: str | None) -> str | None:

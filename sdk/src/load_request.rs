@@ -1,0 +1,63 @@
+//! What the guest's `load` is asked, and what to say when it never answers.
+
+use serde::Serialize;
+
+use crate::dependencies::site;
+use crate::error::Problem;
+use crate::sandbox::{Limits, Mount};
+
+/// What the guest's `load` takes.
+#[derive(Serialize)]
+pub(crate) struct LoadRequest<'a> {
+    root: &'a str,
+    path: [&'a str; 2],
+    packages: Option<&'a str>,
+    entry_point: &'a str,
+    name: &'a str,
+    /// pytest's arguments, where the tests are to run and nothing is built.
+    tests: Option<&'a [String]>,
+}
+
+impl<'a> LoadRequest<'a> {
+    pub(crate) fn new(mounts: &[Mount], name: &'a str, entry_point: &'a str, tests: Option<&'a [String]>) -> Self {
+        let packages = mounts.iter().map(|mount| mount.guest).find(|guest| *guest == site::GUEST);
+        Self { root: "/tool", path: ["/tool/src", "/tool"], packages, entry_point, name, tests }
+    }
+
+    pub(crate) fn out_of_time(&self, limits: &Limits) -> Problem {
+        let seconds = limits.wall_clock.as_secs();
+        match self.tests {
+            None => Problem::new(
+                format!("importing the tool took longer than {seconds} s, the limit of a build"),
+                "do long work when the tool is called, not when its module is imported",
+            ),
+            Some(_) => Problem::new(
+                format!("the tests took longer than {seconds} s"),
+                "run fewer at once, as with `runtime test -- -k NAME`, or look for one that never ends",
+            ),
+        }
+    }
+
+    pub(crate) fn out_of_memory(&self, limits: &Limits) -> Problem {
+        let mebibytes = limits.memory_bytes >> 20;
+        match self.tests {
+            None => Problem::new(
+                format!("importing the tool took more than {mebibytes} MiB of memory, the limit of a build"),
+                "load large data when the tool is called, not when its module is imported",
+            ),
+            Some(_) => Problem::new(
+                format!("the tests took more than {mebibytes} MiB of memory"),
+                "look for a test that keeps what it loads",
+            ),
+        }
+    }
+
+    pub(crate) fn crashed(&self, error: &wasmtime::Error, logs: &str) -> Problem {
+        let what = if self.tests.is_some() { "running the tests" } else { "importing the tool" };
+        let printed = if logs.is_empty() { String::new() } else { format!("; it had printed: {logs}") };
+        Problem::new(
+            format!("{what} ended Python itself: {}{printed}", error.root_cause()),
+            "look for `os._exit`, `os.abort`, or very deep recursion",
+        )
+    }
+}
