@@ -10,9 +10,12 @@ use tokio::sync::Semaphore;
 
 use crate::auth::tokens::Tokens;
 use crate::config::Config;
+use crate::domain::availability::Availability;
 use crate::domain::builds;
 use crate::domain::claims::Claims;
+use crate::domain::idempotency::Scope;
 use crate::domain::loaded::LoadedTools;
+use crate::domain::rate_limits::RateLimits;
 use crate::domain::search::{self, Indexing};
 use crate::git::{self, Repositories};
 use crate::metrics::Metrics;
@@ -42,6 +45,12 @@ pub struct App {
     pub loaded: LoadedTools,
     /// Which tools are being published or deleted.
     pub claims: Claims,
+    /// The idempotency keys whose first request is running.
+    pub running_keys: Claims<Scope>,
+    /// How often who has called what.
+    pub rate_limits: RateLimits,
+    /// Whether requests are taken now.
+    pub availability: Availability,
     /// How many builds may start now.
     pub builds: Semaphore,
     /// How many builds may come: those that run, and those that wait.
@@ -79,6 +88,9 @@ impl App {
             runtime: Runtime::new(options)?,
             loaded: LoadedTools::new(config.invoke.loaded_tools),
             claims: Claims::default(),
+            running_keys: Claims::default(),
+            rate_limits: RateLimits::new(config.rate_limits.counters),
+            availability: Availability::default(),
             builds: Semaphore::new(config.build.concurrent),
             build_places: Semaphore::new(
                 config.build.concurrent.saturating_add(config.build.waiting).min(Semaphore::MAX_PERMITS),

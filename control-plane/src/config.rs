@@ -29,6 +29,7 @@ pub struct Config {
     pub shutdown_timeout_s: u64,
     pub store: Store,
     pub http: Http,
+    pub rate_limits: RateLimits,
     pub git: Git,
     pub tool: Tool,
     pub browse: Browse,
@@ -57,7 +58,30 @@ table! {
 }
 table! {
     /// `[http]`
-    Http { max_body_kib: usize }
+    Http {
+        max_body_kib: usize,
+        max_head_kib: usize,
+        max_json_depth: usize,
+        head_timeout_s: u64,
+        body_timeout_s: u64,
+        max_connections: usize,
+        max_streams: u32,
+        maintenance: bool,
+    }
+}
+table! {
+    /// `[rate_limits]`
+    RateLimits {
+        reads_per_minute: u32,
+        writes_per_minute: u32,
+        publishes_per_minute: u32,
+        sign_ins_per_minute: u32,
+        sign_ins_of_address_per_minute: u32,
+        git_per_minute: u32,
+        tests_per_minute: u32,
+        invokes_per_minute: u32,
+        counters: usize,
+    }
 }
 table! {
     /// `[git]`
@@ -108,6 +132,8 @@ table! {
         max_project_mib: u64,
         wall_clock_s: u64,
         memory_mib: usize,
+        tmp_mib: usize,
+        tmp_files: usize,
         concurrent: usize,
         waiting: usize,
     }
@@ -136,8 +162,11 @@ table! {
         memory_mib: usize,
         log_kib: usize,
         output_kib: usize,
+        tmp_mib: usize,
+        tmp_files: usize,
         concurrent: u32,
         loaded_tools: usize,
+        idempotency_key_lifetime_s: u64,
     }
 }
 table! {

@@ -30,6 +30,15 @@ pub enum Error {
     /// Another operation is in progress, or the name is taken.
     #[error("{0}")]
     Conflict(String),
+    /// The first request of an idempotency key has not ended yet.
+    #[error("the first request with this Idempotency-Key is still running: repeat it when that one has ended")]
+    InProgress,
+    /// The request is larger than the service takes.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The request did not arrive in time.
+    #[error("{0}")]
+    TooSlow(String),
     /// A field of the request is not valid.
     #[error("{}", .0.first().map_or("the request is not valid", |field| field.msg.as_str()))]
     Invalid(Vec<InvalidField>),
@@ -50,8 +59,8 @@ pub enum Error {
 /// One entry of a 422's `detail`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct InvalidField {
-    /// Where: `["body", "inputs", "0"]`.
-    pub loc: Vec<String>,
+    /// Where: `["body", "inputs", 0]`.
+    pub loc: Vec<Step>,
     /// What is wrong and what to do.
     pub msg: String,
     /// A short name of the rule.
@@ -59,11 +68,45 @@ pub struct InvalidField {
     pub kind: &'static str,
 }
 
+/// One step on the way to a field.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum Step {
+    /// A field's name.
+    Field(String),
+    /// A place in a list, counted from 0.
+    Index(usize),
+}
+
+impl From<&str> for Step {
+    fn from(name: &str) -> Self {
+        Self::Field(name.to_owned())
+    }
+}
+
+impl From<String> for Step {
+    fn from(name: String) -> Self {
+        Self::Field(name)
+    }
+}
+
+impl From<usize> for Step {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+impl InvalidField {
+    /// A field that breaks a rule.
+    pub fn new(loc: Vec<Step>, kind: &'static str, msg: impl ToString) -> Self {
+        Self { loc, msg: msg.to_string(), kind }
+    }
+}
+
 impl Error {
     /// One field that breaks one rule.
     pub fn invalid(loc: &[&str], kind: &'static str, msg: impl ToString) -> Self {
-        let loc = loc.iter().map(ToString::to_string).collect();
-        Self::Invalid(vec![InvalidField { loc, msg: msg.to_string(), kind }])
+        Self::Invalid(vec![InvalidField::new(loc.iter().map(|step| Step::from(*step)).collect(), kind, msg)])
     }
 
     /// A fault of ours, with the operation that failed.

@@ -25,6 +25,7 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod git;
+mod locks;
 pub mod metrics;
 pub mod model;
 pub mod search;

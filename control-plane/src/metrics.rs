@@ -42,6 +42,7 @@ metrics! {
     http_requests: IntCounterVec = "toolplane_http_requests_total", "Requests answered, by route", ["method", "route", "status"];
     http_request_duration: HistogramVec = "toolplane_http_request_duration_seconds", "From a request to the head of its answer", ["method", "route"];
     http_in_flight: IntGauge = "toolplane_http_requests_in_flight", "Requests not yet answered", [];
+    rate_limited: IntCounterVec = "toolplane_rate_limited_total", "Requests refused with 429, by the class of their endpoint", ["class"];
     invocations: IntCounterVec = "toolplane_invocations_total", "Invocations that ran, by what came of them", ["outcome"];
     invocations_stopped: IntCounterVec = "toolplane_invocations_stopped_total", "Invocations that a limit ended, by its exception type", ["exception_type"];
     invocation_duration: HistogramVec = "toolplane_invocation_duration_seconds", "From the start of an instance to its result", ["outcome"];

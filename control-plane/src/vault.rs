@@ -59,6 +59,7 @@ impl fmt::Display for SecretString {
 pub struct Vault {
     cipher: XChaCha20Poly1305,
     key_id: [u8; KEY_ID_BYTES],
+    fingerprint_key: Zeroizing<[u8; KEY_BYTES]>,
 }
 
 impl Vault {
@@ -68,7 +69,15 @@ impl Vault {
         let digest = Sha256::new().chain_update(b"toolplane vault key id\0").chain_update(&key[..]).finalize();
         let mut key_id = [0; KEY_ID_BYTES];
         key_id.copy_from_slice(&digest[..KEY_ID_BYTES]);
-        Ok(Self { cipher: XChaCha20Poly1305::new((&*key).into()), key_id })
+        let derived = Sha256::new().chain_update(b"toolplane fingerprint key\0").chain_update(&key[..]).finalize();
+        let fingerprint_key = Zeroizing::new(derived.into());
+        Ok(Self { cipher: XChaCha20Poly1305::new((&*key).into()), key_id, fingerprint_key })
+    }
+
+    /// A name of a content, in hexadecimal. Without the key nobody can find out the content by trying, so it may be
+    /// stored where the content may not.
+    pub fn fingerprint(&self, content: &[u8]) -> String {
+        hex::encode(Sha256::new().chain_update(&self.fingerprint_key[..]).chain_update(content).finalize())
     }
 
     /// Seals a value, as base64.

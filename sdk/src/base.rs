@@ -15,13 +15,13 @@ use crate::error::Error;
 use crate::progress::Progress;
 use crate::snapshot::Loader;
 use crate::work::Work;
-use crate::{precompile, reset, snapshot};
+use crate::{errno, precompile, reset, snapshot, time_zones};
 
 /// The version that `Cargo.toml` pins: another one may bring another CPython.
 const COMPONENTIZE_PY: &str = "0.25.1";
 
 /// Raised when this file makes something else out of the same inputs.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 
 /// The package `toolplane`, as authors import it.
 static PACKAGE: Dir = include_dir!("$CARGO_MANIFEST_DIR/python/src");
@@ -90,7 +90,9 @@ impl Base {
 pub fn key() -> String {
     let mut hash = Sha256::new();
     let engine = snapshot::own_fingerprint();
-    for part in [COMPONENTIZE_PY, &RECIPE.to_string(), wit::WORLD, APPLICATION, precompile::MODULE, &engine] {
+    let time_zones = time_zones::release();
+    for part in [COMPONENTIZE_PY, &RECIPE.to_string(), wit::WORLD, APPLICATION, precompile::MODULE, time_zones, &engine]
+    {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -133,7 +135,9 @@ fn make(cache: &Path, target: &Path) -> Result<(), Error> {
     let linked = work.path().join("linked.wasm");
     link(&wit, &application, &python, &linked)?;
     PACKAGE.extract(&python).map_err(fault)?;
-    let component = fs_err::read(&linked).map_err(fault)?;
+    time_zones::write(&python)?;
+    let mut component = fs_err::read(&linked).map_err(fault)?;
+    errno::name_lack_of_space(&mut component).map_err(|source| Error::internal("adapt the C library", source))?;
     let component = reset::export(&component).map_err(|source| Error::internal("extend the base", source))?;
     fs_err::write(product.join("base.wasm"), &component).map_err(fault)?;
 

@@ -32,6 +32,7 @@ pub mod artifact;
 pub mod base;
 pub mod dependencies;
 pub mod egress;
+mod errno;
 pub mod error;
 mod precompile;
 pub mod progress;
@@ -40,6 +41,7 @@ mod reset;
 pub mod sandbox;
 pub mod scaffold;
 pub mod snapshot;
+mod time_zones;
 pub mod work;
 
 pub use error::{Error, Problem};

@@ -119,7 +119,6 @@ impl IntoParams for ApiKeyQuery {
     params(ApiKeyQuery),
     responses(
         (status = 200, description = "A page of keys.", body = ApiKeys),
-        (status = 403, description = "`Organization:GetAPIKey` is missing."),
     ),
     extensions(("x-permission" = json!(permission::GET_API_KEY))),
 )]
@@ -153,7 +152,6 @@ pub async fn list(
     params(("api_key_id" = inline(ApiKeyId), Path, description = "The key's id.")),
     responses(
         (status = 204, description = "Deleted."),
-        (status = 403, description = "`Organization:DeleteAPIKey` is missing."),
         (status = 404, description = "There is no such key."),
     ),
     extensions(("x-permission" = json!(permission::DELETE_API_KEY))),

@@ -53,16 +53,11 @@ pub struct Committer {
     operation_id = "list_branches",
     tag = "repository",
     params(
-        ("organization" = String, Path, description = "The organization's id"),
         ("limit" = Option<usize>, Query, minimum = 1, maximum = 20, description = "The largest page, 1 to 20, by default 20"),
         ("continuation_token" = Option<usize>, Query, minimum = 1, description = "The number of the page, by default 1"),
     ),
     responses(
         (status = 200, description = "A page of branches; an empty repository has none", body = Branches),
-        (status = 401, description = "The credentials are missing or not valid"),
-        (status = 403, description = "`Tool:AccessRepo` is missing"),
-        (status = 404, description = "The organization does not exist"),
-        (status = 422, description = "A parameter is not valid"),
     ),
     extensions(("x-permission" = json!(permission::ACCESS_REPO))),
 )]
@@ -87,13 +82,10 @@ pub async fn list(
     operation_id = "get_branch",
     tag = "repository",
     params(
-        ("organization" = String, Path, description = "The organization's id"),
         ("branch_name" = String, Path, description = "The branch's name, which may have slashes"),
     ),
     responses(
         (status = 200, description = "The branch", body = Branch),
-        (status = 401, description = "The credentials are missing or not valid"),
-        (status = 403, description = "`Tool:AccessRepo` is missing"),
         (status = 404, description = "The organization or the branch does not exist"),
     ),
     extensions(("x-permission" = json!(permission::ACCESS_REPO))),

@@ -76,7 +76,6 @@ struct ChangeStats {
     operation_id = "list_commits",
     tag = "repository",
     params(
-        ("organization" = String, Path, description = "The organization's id"),
         ("ref" = Option<String>, Query, description = "A branch, a tag or a commit's 40 digits, by default `main`"),
         ("path" = Option<String>, Query, description = "Only commits that change what is at this path"),
         ("committed_on_or_after" = Option<String>, Query, description = "RFC 3339, or a date: its beginning, UTC"),
@@ -89,10 +88,7 @@ struct ChangeStats {
     responses(
         (status = 200, description = "A page of commits; an empty repository has none", body = Commits),
         (status = 400, description = "The page was not found within the service's limits"),
-        (status = 401, description = "The credentials are missing or not valid"),
-        (status = 403, description = "`Tool:AccessRepo` is missing"),
         (status = 404, description = "The organization, the `ref` or the path does not exist"),
-        (status = 422, description = "A parameter is not valid"),
     ),
     extensions(("x-permission" = json!(permission::ACCESS_REPO))),
 )]

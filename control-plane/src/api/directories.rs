@@ -62,7 +62,6 @@ struct LastCommit {
     operation_id = "list_directory",
     tag = "repository",
     params(
-        ("organization" = String, Path, description = "The organization's id"),
         ("directory_path" = String, Path, description = "The folder's path; the root's is empty"),
         ("ref" = Option<String>, Query, description = "A branch, a tag or a commit's 40 digits, by default `main`"),
         ("include_last_commit_info" = Option<bool>, Query, description = "Whether `last_commit` is told, by default false"),
@@ -70,10 +69,7 @@ struct LastCommit {
     responses(
         (status = 200, description = "The folder; the root of an empty repository has no entries", body = Directory),
         (status = 400, description = "The folder has more entries than the service tells"),
-        (status = 401, description = "The credentials are missing or not valid"),
-        (status = 403, description = "`Tool:AccessRepo` is missing"),
         (status = 404, description = "The organization, the `ref` or the folder does not exist"),
-        (status = 422, description = "A parameter is not valid"),
     ),
     extensions(("x-permission" = json!(permission::ACCESS_REPO))),
 )]

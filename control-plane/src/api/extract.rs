@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+pub use super::json::Json;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{Error, InvalidField};
+use crate::error::Error;
 use crate::model::{Invalid, OrgId};
 
 /// The organization in the path.
@@ -25,20 +24,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Organization {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let text = path_parameter(parts, state, "organization").await?;
+        let text = match parts.extensions.get::<MatchedPath>() {
+            Some(_) => path_parameter(parts, state, "organization").await?,
+            // A path below the organization that nothing listens on.
+            None => parts.uri.path().split('/').nth(2).unwrap_or_default().to_owned(),
+        };
         let unknown = |_| Error::NotFound(format!("organization `{text}` does not exist"));
         Ok(Self(OrgId::parse(&text).map_err(unknown)?))
     }
 }
 
-/// A caller that has proved who it is. It stands before the body in every handler, so a stranger gets 401 and not an
-/// error of parsing.
+/// A caller that has proved who it is: at the gate, which asks before anything else of the request is looked at.
 pub struct Authenticated(pub Caller);
 
 impl FromRequestParts<Arc<App>> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        if let Some(caller) = parts.extensions.remove::<Caller>() {
+            return Ok(Self(caller));
+        }
         let token = token(&parts.headers)?;
         // To a stranger no organization exists, so that nobody can ask which ones do.
         let refused = || Error::Unauthenticated("the token is not valid or has expired: sign in again".to_owned());
@@ -84,11 +89,16 @@ fn token(headers: &HeaderMap) -> Result<Token, Error> {
 
 /// A parameter of the path, parsed. One that is no valid id is 422.
 pub async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &'static str) -> Result<String, Error> {
-    let parameters = RawPathParams::from_request_parts(parts, state)
-        .await
-        .map_err(|_| Error::invalid(&["path", name], "string_unicode", "the path is not UTF-8"))?;
+    let parameters = RawPathParams::from_request_parts(parts, state).await.map_err(|rejection| no_text(&rejection))?;
     let found = parameters.iter().find(|(parameter, _)| *parameter == name).map(|(_, value)| value.to_owned());
     found.ok_or_else(|| Error::internal(anyhow::anyhow!("the route has no {name}"), "read the path"))
+}
+
+/// The parameter that is no UTF-8 may be another than the one that is asked for.
+fn no_text(rejection: &RawPathParamsRejection) -> Error {
+    let text = rejection.body_text();
+    let parameter = text.split('`').nth(1).unwrap_or("path");
+    Error::invalid(&["path", parameter], "string_unicode", "it is not UTF-8: encode it as UTF-8, then escape its bytes")
 }
 
 macro_rules! path_id {
@@ -141,37 +151,3 @@ path_id!(
     /// The invocation in the path.
     InvocationPath, crate::model::InvocationId, "invocation_id", crate::model::InvocationId::parse
 );
-
-/// A JSON body.
-pub struct Json<T>(pub T);
-
-impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request<Body>, app: &Arc<App>) -> Result<Self, ApiError> {
-        let limit = app.config.http.max_body_kib << 10;
-        let collected = Limited::new(request.into_body(), limit).collect().await.map_err(|error| {
-            let message = if error.is::<LengthLimitError>() {
-                format!("the body is longer than {limit} bytes")
-            } else {
-                "the body ended early".to_owned()
-            };
-            Error::invalid(&["body"], "body", message)
-        })?;
-        let bytes = collected.to_bytes();
-        // Serde would take an array for an object, field by field.
-        if bytes.trim_ascii_start().starts_with(b"[") {
-            return Err(Error::invalid(&["body"], "model_type", "the body must be an object").into());
-        }
-        let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
-        let parsed = serde_path_to_error::deserialize(&mut deserializer);
-        let parsed = parsed.map_err(|error| {
-            let path = error.path().iter().map(ToString::to_string);
-            let loc = std::iter::once("body".to_owned()).chain(path).collect();
-            Error::Invalid(vec![InvalidField { loc, msg: error.inner().to_string(), kind: "value_error" }])
-        })?;
-        let ended = deserializer.end();
-        ended.map_err(|error| Error::invalid(&["body"], "json_invalid", format!("the body is no JSON: {error}")))?;
-        Ok(Self(parsed))
-    }
-}

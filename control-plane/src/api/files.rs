@@ -77,17 +77,13 @@ struct File {
     operation_id = "read_files",
     tag = "repository",
     params(
-        ("organization" = String, Path, description = "The organization's id"),
         ("ref" = Option<String>, Query, description = "The same as in the body, for a request that has none"),
         ("file_paths" = Option<Vec<String>>, Query, description = "The same as in the body; the key repeats"),
     ),
     request_body(content = ReadFiles, description = "Which files; the query may say so instead"),
     responses(
         (status = 200, description = "The files", body = Files),
-        (status = 401, description = "The credentials are missing or not valid"),
-        (status = 403, description = "`Tool:AccessRepo` is missing"),
         (status = 404, description = "The organization, the `ref` or a file does not exist"),
-        (status = 422, description = "The body or a parameter is not valid"),
     ),
     extensions(("x-permission" = json!(permission::ACCESS_REPO))),
 )]
@@ -107,7 +103,6 @@ pub async fn read(
     operation_id = "download_file",
     tag = "repository",
     params(
-        ("organization" = String, Path, description = "The organization's id"),
         ("file_path" = String, Path, description = "The file's path, escaped"),
         ("ref" = Option<String>, Query, description = "A branch, a tag or a commit's 40 digits, by default `main`"),
         ("If-None-Match" = Option<String>, Header, description = "An `ETag` of an earlier answer"),
@@ -118,11 +113,8 @@ pub async fn read(
         (status = 200, description = "The file's bytes", content_type = "application/octet-stream"),
         (status = 206, description = "A range of the file's bytes", content_type = "application/octet-stream"),
         (status = 304, description = "The client has the file already"),
-        (status = 401, description = "The credentials are missing or not valid"),
-        (status = 403, description = "`Tool:AccessRepo` is missing"),
         (status = 404, description = "The organization, the `ref` or the file does not exist"),
         (status = 416, description = "The file has no such range"),
-        (status = 422, description = "A parameter is not valid"),
     ),
     extensions(("x-permission" = json!(permission::ACCESS_REPO))),
 )]

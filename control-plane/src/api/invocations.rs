@@ -224,9 +224,6 @@ pub async fn get(
 
 fn filter(query: &Query) -> Result<InvocationFilter, Error> {
     let tools = query.parsed("tool_id", ToolId::parse)?;
-    ["tool_id", "conversation_id", "simulation_unit_test_set_run_id"]
-        .into_iter()
-        .try_for_each(|key| query.check_unique(key))?;
     let constraints = query.many("version");
     if !constraints.is_empty() && constraints.len() != tools.len() {
         let message = "there must be as many `version` as `tool_id`: they belong together, entry by entry";

@@ -12,11 +12,12 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::error::Result;
 use super::extract::{Authenticated, Json, ToolPath, VersionPath};
+use super::idempotency::IdempotencyKey;
 use super::parameters::VersionConstraint;
 use crate::app::App;
 use crate::auth::permission;
 use crate::domain::invoke as domain;
-use crate::error::Error;
+use crate::error::{Error, InvalidField};
 use crate::model::{Invocation, InvocationSource, InvocationStatus, Mode, ToolId};
 use crate::vault::SecretString;
 
@@ -155,6 +156,8 @@ pub struct InvocationResults {
     params(
         ("tool_id" = inline(ToolId), Path, description = "The tool."),
         ("version" = inline(VersionConstraint), Path, description = "The highest version that matches is invoked."),
+        ("idempotency-key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+            description = "The same request under the same key is answered with its first result and runs nothing."),
     ),
     request_body = InvokeVersion,
     responses(
@@ -162,6 +165,7 @@ pub struct InvocationResults {
             headers(("x-tool-version" = String, description = "The version that ran."))),
         (status = 400, description = "An input does not conform to the version's `input_schema`; nothing ran."),
         (status = 404, description = "The tool does not exist, or has no such version that is not deprecated."),
+        (status = 409, description = "The first request of this `Idempotency-Key` is still running."),
     ),
     extensions(("x-permission" = json!(permission::INVOKE_TOOL))),
 )]
@@ -170,10 +174,11 @@ pub async fn invoke(
     Authenticated(caller): Authenticated,
     ToolPath(id): ToolPath,
     VersionPath(version): VersionPath,
+    IdempotencyKey(idempotency_key): IdempotencyKey,
     Json(body): Json<InvokeVersion>,
 ) -> Result<(AppendHeaders<[(&'static str, String); 1]>, axum::Json<InvocationResults>)> {
     let inputs = checked_inputs(body.inputs)?;
-    let request = domain::Invoke { version, inputs, source: body.invocation_source };
+    let request = domain::Invoke { version, inputs, source: body.invocation_source, idempotency_key };
     let invoked = app.invoke(&caller, id, request).await?;
     let invocation_results = invoked.invocations.into_iter().map(InvocationResult::from).collect();
     let header = AppendHeaders([("x-tool-version", invoked.version.to_string())]);
@@ -183,35 +188,50 @@ pub async fn invoke(
 /// The inputs, where there are as many as there may be and each is as it has to be.
 pub(super) fn checked_inputs(inputs: Vec<Input>) -> Result<Vec<domain::Input>, Error> {
     if inputs.is_empty() || inputs.len() > MAX_INPUTS {
-        let message = format!("there must be from 1 to {MAX_INPUTS} inputs");
-        return Err(Error::invalid(&["body", "inputs"], "too_long", message));
+        let message = format!("there must be from 1 to {MAX_INPUTS} inputs, and there are {}", inputs.len());
+        let kind = if inputs.is_empty() { "too_short" } else { "too_long" };
+        return Err(Error::invalid(&["body", "inputs"], kind, message));
     }
-    inputs.into_iter().enumerate().map(|(index, input)| input.checked(index)).collect()
+    let problems: Vec<_> = inputs.iter().enumerate().flat_map(|(index, input)| input.problems(index)).collect();
+    if !problems.is_empty() {
+        return Err(Error::Invalid(problems));
+    }
+    Ok(inputs.into_iter().map(domain::Input::from).collect())
 }
 
 impl Input {
-    fn checked(self, index: usize) -> Result<domain::Input, Error> {
-        let index = index.to_string();
+    /// What is wrong with the variables of the input at that place.
+    fn problems(&self, index: usize) -> Vec<InvalidField> {
         let kinds = [
             ("nonsensitive_user_variables", self.nonsensitive_user_variables.keys().collect::<Vec<_>>()),
             ("sensitive_user_variables", self.sensitive_user_variables.keys().collect()),
         ];
+        let mut problems = Vec::new();
         for (field, names) in kinds {
-            let loc = ["body", "inputs", &index, field];
+            let loc = || vec!["body".into(), "inputs".into(), index.into(), field.into()];
             if names.len() > MAX_VARIABLES {
-                return Err(Error::invalid(&loc, "too_long", format!("there are at most {MAX_VARIABLES} variables")));
+                let message = format!("there may be {MAX_VARIABLES} variables, and there are {}", names.len());
+                problems.push(InvalidField::new(loc(), "too_long", message));
+                continue;
             }
-            if let Some(name) = names.into_iter().find(|name| !is_variable_name(name)) {
-                let message = format!("variable name `{name}` must match ^[a-z_][a-z0-9_]+$");
-                return Err(Error::invalid(&loc, "string_pattern_mismatch", message));
+            for name in names.into_iter().filter(|name| !is_variable_name(name)) {
+                let message = "a variable's name must match ^[a-z_][a-z0-9_]+$";
+                let loc = loc().into_iter().chain([name.as_str().into()]).collect();
+                problems.push(InvalidField::new(loc, "string_pattern_mismatch", message));
             }
         }
-        Ok(domain::Input {
-            parameters: Value::Object(self.input_parameters),
-            mode: self.invocation_mode,
-            nonsensitive_user_variables: self.nonsensitive_user_variables,
-            sensitive_user_variables: self.sensitive_user_variables,
-        })
+        problems
+    }
+}
+
+impl From<Input> for domain::Input {
+    fn from(input: Input) -> Self {
+        Self {
+            parameters: Value::Object(input.input_parameters),
+            mode: input.invocation_mode,
+            nonsensitive_user_variables: input.nonsensitive_user_variables,
+            sensitive_user_variables: input.sensitive_user_variables,
+        }
     }
 }
 

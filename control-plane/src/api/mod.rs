@@ -3,13 +3,17 @@
 mod api_keys;
 mod branches;
 mod commits;
+mod connections;
 mod directories;
 mod error;
 mod extract;
 mod files;
+mod gate;
 mod git;
+mod idempotency;
 mod invocations;
 mod invoke;
+mod json;
 mod middleware;
 mod numbered_page;
 mod openapi;
@@ -27,13 +31,10 @@ mod tools;
 mod users;
 mod versions;
 
-use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{delete, get, post};
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::decompression::RequestDecompressionLayer;
 use utoipa::OpenApi;
@@ -42,14 +43,13 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+pub(crate) use connections::serve;
+
 /// Every route of the service. Methods and paths stand beside the handlers, where the document has them from: what is
 /// not in the document is not served.
 fn routes() -> OpenApiRouter<Arc<App>> {
     // What Git's clients call. They compress what they send.
-    let git = OpenApiRouter::new()
-        .routes(routes!(git::get, git::post))
-        .layer(RequestDecompressionLayer::new())
-        .layer(axum::middleware::from_fn(git::explain));
+    let git = OpenApiRouter::new().routes(routes!(git::get, git::post)).layer(RequestDecompressionLayer::new());
 
     // What administrators of an organization call.
     let access = OpenApiRouter::new()
@@ -124,40 +124,10 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(openapi::page())
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::no_method)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), gate::pass))
+        // The gate's refusals are for Git's users, too.
+        .layer(axum::middleware::from_fn(git::explain))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), middleware::measure))
         .with_state(app)
-}
-
-pub(crate) async fn serve(
-    app: Arc<App>,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
-    // An answer is a few hundred bytes, and a caller waits for it: it must not wait for more to send along.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "Could not turn off delayed sending");
-        }
-    });
-    let timeout = app.config.shutdown_timeout();
-    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-    let signal = async move {
-        shutdown.await;
-        tracing::info!("Shutting down: no new connections are accepted");
-        stopping.send_replace(true);
-    };
-    let server = axum::serve(listener, router(app)).with_graceful_shutdown(signal);
-    let patience = async move {
-        // The sender lives as long as the server, so this ends when the shutdown begins.
-        if stopped.wait_for(|stopping| *stopping).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(timeout).await;
-    };
-    tokio::select! {
-        served = server.into_future() => served?,
-        () = patience => tracing::warn!("Requests in flight did not end in time and were dropped"),
-    }
-    Ok(())
 }

@@ -106,13 +106,31 @@ fn complete_operation(operation: &mut Operation) {
     }
     let permission = operation.extensions.as_ref().and_then(|extensions| extensions.get("x-permission"));
     let can_lack_permission = permission.is_some_and(|permission| !permission.is_null());
+    for (status, response) in &mut operation.responses.responses {
+        if let (true, RefOr::T(response)) = (status.starts_with('2'), response) {
+            add_headers(response, &LIMIT_HEADERS);
+        }
+    }
+    let has_body = operation.request_body.is_some();
     for (status, name, _) in common_responses() {
-        if status != "403" || can_lack_permission {
+        let applies = match status {
+            "403" => can_lack_permission,
+            "408" | "413" => has_body,
+            _ => true,
+        };
+        if applies {
             let response = || Ref::from_response_name(name).into();
             operation.responses.responses.entry(status.to_owned()).or_insert_with(response);
         }
     }
 }
+
+/// What an answer of an endpoint that has a rate limit says of it.
+const LIMIT_HEADERS: [(&str, &str, Type); 3] = [
+    ("X-RateLimit-Limit", "How many requests this endpoint takes from the caller within a minute.", Type::Integer),
+    ("X-RateLimit-Remaining", "How many of them are left.", Type::Integer),
+    ("X-RateLimit-Reset", "When the minute ends, in seconds since 1970.", Type::Integer),
+];
 
 /// Errors have one shape, and 422 another; each status has its headers.
 fn complete_response(status: &str, response: &mut RefOr<Response>) {
@@ -130,6 +148,13 @@ fn complete_response(status: &str, response: &mut RefOr<Response>) {
         "429" | "503" => &[("Retry-After", "When to try again, in seconds.", Type::Integer)],
         _ => &[],
     };
+    add_headers(response, headers);
+    if status == "429" {
+        add_headers(response, &LIMIT_HEADERS);
+    }
+}
+
+fn add_headers(response: &mut Response, headers: &[(&str, &str, Type)]) {
     for (name, description, kind) in headers {
         let schema = ObjectBuilder::new().schema_type(kind.clone());
         let header = HeaderBuilder::new().schema(Some(schema)).description(Some(*description)).build();
@@ -138,12 +163,14 @@ fn complete_response(status: &str, response: &mut RefOr<Response>) {
 }
 
 /// What any operation of an organization may answer: the status, the name in the document, the response.
-fn common_responses() -> [(&'static str, &'static str, Response); 7] {
+fn common_responses() -> [(&'static str, &'static str, Response); 9] {
     let response = |description: &str| ResponseBuilder::new().description(description).build();
     [
         ("401", "Unauthenticated", response("There are no credentials, or they are not valid.")),
         ("403", "Forbidden", response("The caller lacks the permission.")),
         ("404", "NotFound", response("The organization does not exist.")),
+        ("408", "TooSlow", response("The body did not arrive in time.")),
+        ("413", "TooLarge", response("The body is larger than the service takes.")),
         ("422", "Invalid", response("A field of the request is not valid.")),
         ("429", "RateLimited", response("There were too many requests.")),
         ("500", "Internal", response("The service is at fault.")),

@@ -45,6 +45,7 @@ pub async fn health() -> &'static str {
     ),
 )]
 pub async fn ready(State(app): State<Arc<App>>) -> Result<&'static str> {
+    app.check_available()?;
     app.store.check_writable()?;
     Ok("ready\n")
 }

@@ -1,13 +1,40 @@
 //! Query strings of lists: filters, sorting, paging.
+//!
+//! A parameter that an endpoint does not know is ignored, as the web does: only JSON bodies have no room for more.
 
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use percent_encoding::percent_decode_str;
 
 use super::error::ApiError;
-use crate::error::{Error, Result};
+use crate::error::{Error, InvalidField, Result};
 use crate::store::Order;
+
+/// Every parameter of the contract that has one value. Which of two is meant nobody can know.
+const SINGLE: [&str; 13] = [
+    "committed_on_or_after",
+    "committed_on_or_before",
+    "continuation_token",
+    "deprecated",
+    "include_last_commit_info",
+    "limit",
+    "path",
+    "query",
+    "ref",
+    "service",
+    "show_change_stats",
+    "show_changed_files",
+    "versions",
+];
+
+/// No list is longer, and numbers up to here can be added to without a thought. The document names it.
+const MAX_SKIP: usize = i64::MAX as usize;
+
+/// Every array of the contract that holds ids, each of them once.
+const IDS: [&str; 4] = ["conversation_id", "id", "simulation_unit_test_set_run_id", "tool_id"];
 
 /// The pairs of a query string. Arrays are repeated keys.
 pub struct Query(Vec<(String, String)>);
@@ -16,12 +43,59 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        let query = parts.uri.query().unwrap_or_default();
-        Ok(Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
+        Ok(Self::parse(parts.uri.query().unwrap_or_default())?)
     }
 }
 
+/// Parameters that are no text: not UTF-8, or with a NUL, which no text of ours holds.
+fn texts_that_are_none(query: &str) -> Vec<InvalidField> {
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let problem = |(key, value): (&str, &str)| {
+        let name = percent_decode_str(key).decode_utf8_lossy().into_owned();
+        let broken = |text: &str| percent_decode_str(text).decode_utf8().is_err();
+        let has_nul = |text: &str| text.contains("%00");
+        if broken(key) || broken(value) {
+            let message = "it is not UTF-8: encode it as UTF-8, then escape its bytes";
+            return Some(InvalidField::new(vec!["query".into(), name.into()], "string_unicode", message));
+        }
+        let message = "it must not hold a NUL character";
+        let nul = || InvalidField::new(vec!["query".into(), name.into()], "string_nul", message);
+        (has_nul(key) || has_nul(value)).then(nul)
+    };
+    pairs.filter_map(problem).collect()
+}
+
+/// Parameters that stand more than once and may not, and ids that stand twice in one array.
+fn repetitions(pairs: &[(String, String)]) -> Vec<InvalidField> {
+    let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (key, value) in pairs {
+        values.entry(key).or_default().push(value);
+    }
+    let mut problems = Vec::new();
+    for (key, values) in values {
+        if SINGLE.contains(&key) && values.len() > 1 {
+            let message = format!("{key} has one value, and {} were given: send it once", values.len());
+            problems.push(InvalidField::new(vec!["query".into(), key.into()], "repeated", message));
+        }
+        if IDS.contains(&key) {
+            let mut seen = BTreeSet::new();
+            for (index, value) in values.iter().enumerate().filter(|(_, value)| !seen.insert(**value)) {
+                let message = format!("`{value}` stands twice: send each id once");
+                problems.push(InvalidField::new(vec!["query".into(), key.into(), index.into()], "repeated", message));
+            }
+        }
+    }
+    problems
+}
+
 impl Query {
+    fn parse(query: &str) -> Result<Self> {
+        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let mut problems = texts_that_are_none(query);
+        problems.extend(repetitions(&pairs));
+        if problems.is_empty() { Ok(Self(pairs)) } else { Err(Error::Invalid(problems)) }
+    }
+
     /// Every value of a key.
     pub fn many(&self, key: &str) -> Vec<&str> {
         self.0.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).collect()
@@ -33,39 +107,20 @@ impl Query {
         key: &str,
         parse: impl Fn(&str) -> std::result::Result<T, E>,
     ) -> Result<Vec<T>> {
-        let values = self.many(key).into_iter().enumerate();
-        values
-            .map(|(index, value)| {
-                let loc = ["query", key, &index.to_string()].map(str::to_owned);
-                parse(value).map_err(|error| Error::invalid(&loc.each_ref().map(String::as_str), "value_error", error))
-            })
-            .collect()
-    }
-
-    /// The same, where no value may stand twice.
-    pub fn unique<T, E: std::fmt::Display>(
-        &self,
-        key: &str,
-        parse: impl Fn(&str) -> std::result::Result<T, E>,
-    ) -> Result<Vec<T>> {
-        self.check_unique(key)?;
-        self.parsed(key, parse)
-    }
-
-    /// Refuses a key that has the same value twice.
-    pub fn check_unique(&self, key: &str) -> Result<()> {
-        let values = self.many(key);
-        let mut seen = std::collections::HashSet::new();
-        match values.iter().position(|value| !seen.insert(*value)) {
-            None => Ok(()),
-            Some(index) => {
-                let message = format!("`{}` is there twice: leave one out", values[index]);
-                Err(Error::invalid(&["query", key, &index.to_string()], "value_error", message))
+        let (mut parsed, mut problems) = (Vec::new(), Vec::new());
+        for (index, value) in self.many(key).into_iter().enumerate() {
+            match parse(value) {
+                Ok(value) => parsed.push(value),
+                Err(error) => {
+                    let loc = vec!["query".into(), key.into(), index.into()];
+                    problems.push(InvalidField::new(loc, "value_error", error));
+                }
             }
         }
+        if problems.is_empty() { Ok(parsed) } else { Err(Error::Invalid(problems)) }
     }
 
-    /// A key that may stand once.
+    /// A key that may stand once: one of those that `SINGLE` names.
     pub fn one(&self, key: &str) -> Option<&str> {
         self.many(key).last().copied()
     }
@@ -82,20 +137,22 @@ impl Query {
 
     /// The part of the list that is asked for.
     pub fn page(&self, default_limit: usize, max_limit: usize) -> Result<Page> {
-        let number = |key: &str| -> Result<Option<usize>> {
-            let parse = |text: &str| {
-                let message = || format!("{key} must be a whole number from 0 to {}", i64::MAX);
-                let number = text.parse::<i64>().ok().and_then(|number| usize::try_from(number).ok());
-                number.ok_or_else(|| Error::invalid(&["query", key], "int_parsing", message()))
+        let mut problems = Vec::new();
+        let mut number = |key: &str, default: usize, range: std::ops::RangeInclusive<usize>, rule: String| {
+            let number = self.one(key).map_or(Ok(default), str::parse);
+            let kind = match number {
+                Ok(number) if range.contains(&number) => return number,
+                Ok(number) if number < *range.start() => "greater_than_equal",
+                Ok(_) => "less_than_equal",
+                Err(_) => "int_parsing",
             };
-            self.one(key).map(parse).transpose()
+            problems.push(InvalidField::new(vec!["query".into(), key.into()], kind, rule));
+            default
         };
-        let limit = number("limit")?.unwrap_or(default_limit);
-        if limit == 0 || limit > max_limit {
-            let message = format!("limit must be from 1 to {max_limit}");
-            return Err(Error::invalid(&["query", "limit"], "less_than_equal", message));
-        }
-        Ok(Page { skip: number("continuation_token")?.unwrap_or(0), limit })
+        let limit = number("limit", default_limit, 1..=max_limit, format!("limit must be from 1 to {max_limit}"));
+        let rule = "continuation_token must be the one of the previous page, or 0".to_owned();
+        let skip = number("continuation_token", 0, 0..=MAX_SKIP, rule);
+        if problems.is_empty() { Ok(Page { skip, limit }) } else { Err(Error::Invalid(problems)) }
     }
 
     /// The fields to sort by, the first one first.
@@ -107,7 +164,10 @@ impl Query {
                 Some(("+" | " ", name)) => (Order::OldestFirst, name),
                 _ => (Order::OldestFirst, text),
             };
-            let unknown = || format!("`{name}` is no field to sort by");
+            let unknown = || match name {
+                "" => "it names no field: write it as +field or -field".to_owned(),
+                _ => format!("`{name}` is no field to sort by"),
+            };
             field(name).map(|field| (field, order)).ok_or_else(unknown)
         };
         self.parsed("sort_by", parse)
@@ -148,4 +208,51 @@ pub fn compare<T, F: Copy>(a: &T, b: &T, sort: &[(F, Order)], by_field: impl Fn(
         if *order == Order::NewestFirst { ordering.reverse() } else { ordering }
     });
     by_fields.fold(Ordering::Equal, Ordering::then)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_or_stands_twice_is_refused_by_name() {
+        let cases = [
+            ("limit=1&limit=2", "limit", "repeated"),
+            ("id=a&id=b&id=a", "id", "repeated"),
+            ("tag=%ff", "tag", "string_unicode"),
+            ("%ff=a", "\u{fffd}", "string_unicode"),
+            ("query=a%00b", "query", "string_nul"),
+        ];
+        for (text, name, kind) in cases {
+            let Err(Error::Invalid(problems)) = Query::parse(text) else { panic!("{text} was accepted") };
+            assert_eq!((&problems[0].loc[1], problems[0].kind), (&name.into(), kind), "{text}");
+        }
+        for text in ["", "&&", "tag=a&tag=a", "unknown=1&unknown=2", "query=%F0%9F%98%80+x", "limit"] {
+            assert!(Query::parse(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn both_numbers_of_a_page_are_judged() {
+        for (text, kind) in [
+            ("limit=0", "greater_than_equal"),
+            ("limit=21", "less_than_equal"),
+            ("limit=-1", "int_parsing"),
+            ("limit=", "int_parsing"),
+            ("limit=1.0", "int_parsing"),
+            ("continuation_token=99999999999999999999", "int_parsing"),
+            ("continuation_token=18446744073709551615", "less_than_equal"),
+        ] {
+            let Err(Error::Invalid(problems)) = Query::parse(text).unwrap().page(10, 20) else {
+                panic!("{text} was accepted")
+            };
+            assert_eq!(problems[0].kind, kind, "{text}");
+        }
+        let Err(Error::Invalid(both)) = Query::parse("limit=x&continuation_token=y").unwrap().page(10, 20) else {
+            panic!()
+        };
+        assert_eq!(both.len(), 2);
+        let page = Query::parse("continuation_token=5").unwrap().page(10, 20).unwrap();
+        assert_eq!((page.skip, page.limit), (5, 10));
+    }
 }

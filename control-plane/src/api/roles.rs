@@ -105,7 +105,6 @@ impl IntoParams for RoleQuery {
     params(RoleQuery),
     responses(
         (status = 200, description = "A page of roles.", body = Roles),
-        (status = 403, description = "`Role:GetRole` is missing."),
     ),
     extensions(("x-permission" = json!(permission::GET_ROLE))),
 )]
@@ -137,7 +136,6 @@ pub async fn list(
     params(("role_name" = inline(RoleName), Path, description = "The role's name.")),
     responses(
         (status = 200, description = "The role.", body = Role),
-        (status = 403, description = "`Role:GetRole` is missing."),
         (status = 404, description = "There is no such role."),
     ),
     extensions(("x-permission" = json!(permission::GET_ROLE))),
@@ -187,7 +185,6 @@ pub async fn replace(
     params(("role_name" = inline(RoleName), Path, description = "The role's name.")),
     responses(
         (status = 204, description = "Deleted."),
-        (status = 403, description = "`Role:DeleteRole` is missing."),
         (status = 404, description = "There is no such role."),
         (status = 409, description = "It is built in, or somebody has it."),
     ),

@@ -17,12 +17,8 @@ use crate::auth::permission;
     path = "/v1/{organization}/tool/amigo_tool_scaffold.tar.gz",
     operation_id = "get_scaffold",
     tag = "repository",
-    params(("organization" = String, Path, description = "The organization's id")),
     responses(
         (status = 200, description = "The project in one folder", content_type = "application/gzip"),
-        (status = 401, description = "The credentials are missing or not valid"),
-        (status = 403, description = "`Tool:AccessRepo` is missing"),
-        (status = 404, description = "The organization does not exist"),
     ),
     extensions(("x-permission" = json!(permission::ACCESS_REPO))),
 )]

@@ -152,7 +152,7 @@ pub async fn list(
         _ => None,
     })?;
     let filter = ToolFilter {
-        ids: query.unique("id", ToolId::parse)?,
+        ids: query.parsed("id", ToolId::parse)?,
         deprecated: query.flag("deprecated")?,
         tags: query.parsed("tag", tag_filter)?,
     };

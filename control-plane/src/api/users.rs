@@ -138,7 +138,6 @@ impl IntoParams for UserQuery {
     params(UserQuery),
     responses(
         (status = 200, description = "A page of users.", body = Users),
-        (status = 403, description = "`User:GetUser` is missing."),
     ),
     extensions(("x-permission" = json!(permission::GET_USER))),
 )]
@@ -174,7 +173,6 @@ pub async fn list(
     params(("user_id" = inline(UserId), Path, description = "The user's id.")),
     responses(
         (status = 200, description = "The user.", body = User),
-        (status = 403, description = "`User:GetUser` is missing."),
         (status = 404, description = "There is no such user."),
     ),
     extensions(("x-permission" = json!(permission::GET_USER))),
@@ -223,7 +221,6 @@ pub async fn update(
     params(("user_id" = inline(UserId), Path, description = "The user's id.")),
     responses(
         (status = 204, description = "Deleted."),
-        (status = 403, description = "`User:DeleteUser` is missing."),
         (status = 404, description = "There is no such user."),
         (status = 409, description = "It is the last administrator."),
     ),

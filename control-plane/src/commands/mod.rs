@@ -5,6 +5,8 @@ mod init_org;
 mod openapi;
 mod serve;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -29,6 +31,9 @@ enum Command {
     Demo(demo::Arguments),
 }
 
+/// How long work that nobody waits for may go on after a command has ended.
+const BACKGROUND_ENDS_WITHIN: Duration = Duration::from_secs(1);
+
 /// Carries out a command line.
 pub fn execute(arguments: Arguments) -> Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
@@ -37,12 +42,16 @@ pub fn execute(arguments: Arguments) -> Result<()> {
     });
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let executor = tokio::runtime::Runtime::new().context("failed to start an executor")?;
-    executor.block_on(async {
+    let outcome = executor.block_on(async {
         match arguments.command {
             Command::Serve(arguments) => serve::execute(arguments).await,
             Command::InitOrg(arguments) => init_org::execute(arguments).await,
             Command::Openapi(arguments) => openapi::execute(arguments),
             Command::Demo(arguments) => demo::execute(arguments).await,
         }
-    })
+    });
+    // Whoever asked for something has an answer by now. What may still run is the making of the Python base, which takes
+    // effect only once it is whole.
+    executor.shutdown_timeout(BACKGROUND_ENDS_WITHIN);
+    outcome
 }

@@ -118,6 +118,8 @@ impl App {
         let limits = Limits {
             wall_clock: Duration::from_secs(settings.wall_clock_s),
             memory_bytes: settings.memory_mib << 20,
+            tmp_bytes: settings.tmp_mib << 20,
+            tmp_files: settings.tmp_files,
             ..Limits::for_build()
         };
         let import = || snapshotter.build(&project, &installed, &limits).map_err(refused);

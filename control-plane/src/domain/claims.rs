@@ -1,39 +1,52 @@
-//! One publish or delete of a tool at a time.
+//! One at a time: publishes and deletes of a tool, and requests with one idempotency key.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::model::ToolId;
 
-/// The tools that are being published or deleted.
-#[derive(Debug, Clone, Default)]
-pub struct Claims {
-    taken: Arc<Mutex<HashSet<ToolId>>>,
+/// What is taken: the tools that are being published or deleted, or other things of which one is done at a time.
+#[derive(Debug)]
+pub struct Claims<T: Eq + Hash = ToolId> {
+    taken: Arc<Mutex<HashSet<T>>>,
 }
 
-/// The right to publish or delete one tool, given back when this is dropped.
+/// The right to one thing, given back when this is dropped.
 #[derive(Debug)]
-pub struct Claim {
-    claims: Claims,
-    tool: ToolId,
+pub struct Claim<T: Eq + Hash = ToolId> {
+    taken: Arc<Mutex<HashSet<T>>>,
+    thing: T,
 }
 
 impl Claims {
-    /// Takes the right, or says that somebody else has it.
+    /// Takes the right to publish or delete a tool, or says that somebody else has it.
     pub fn take(&self, tool: ToolId) -> Result<Claim> {
-        let is_new = self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(tool);
-        if !is_new {
+        self.try_take(tool).ok_or_else(|| {
             let message = "another publish or delete of this tool is running: try again when it has ended";
-            return Err(Error::Conflict(message.to_owned()));
-        }
-        Ok(Claim { claims: self.clone(), tool })
+            Error::Conflict(message.to_owned())
+        })
     }
 }
 
-impl Drop for Claim {
+impl<T: Eq + Hash + Clone> Claims<T> {
+    /// Takes the right, unless somebody else has it.
+    pub fn try_take(&self, thing: T) -> Option<Claim<T>> {
+        let is_new = self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(thing.clone());
+        is_new.then(|| Claim { taken: Arc::clone(&self.taken), thing })
+    }
+}
+
+impl<T: Eq + Hash> Default for Claims<T> {
+    fn default() -> Self {
+        Self { taken: Arc::default() }
+    }
+}
+
+impl<T: Eq + Hash> Drop for Claim<T> {
     fn drop(&mut self) {
-        self.claims.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.tool);
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.thing);
     }
 }
 

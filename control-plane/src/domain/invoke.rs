@@ -14,14 +14,19 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::auth::{Caller, permission};
+use crate::domain::idempotency::{FirstTurn, Turn};
 use crate::domain::resolve::Constraint;
 use crate::domain::scrub::scrub;
 use crate::domain::variables::OpenVariables;
 use crate::error::{Error, Result};
 use crate::model::{
-    Invocation, InvocationId, InvocationSource, InvocationStatus, Mode, Tool, ToolId, ToolVersion, Version,
+    IdempotencyKey, Invocation, InvocationId, InvocationSource, InvocationStatus, Mode, Tool, ToolId, ToolVersion,
+    Version,
 };
 use crate::vault::SecretString;
+
+/// The longest message about one value that does not conform.
+const MAX_MESSAGE_CHARACTERS: usize = 400;
 
 /// One input of an invoke request.
 #[derive(Clone)]
@@ -44,6 +49,8 @@ pub struct Invoke {
     pub inputs: Vec<Input>,
     /// On whose behalf; the calling user's, where it is not said.
     pub source: Option<InvocationSource>,
+    /// Under which key the client may send the request again.
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 /// What came of an invoke request.
@@ -58,6 +65,11 @@ impl App {
     /// Runs a version once for each input, side by side, and answers when all results are on record. It goes on to its
     /// end even where the caller has gone, so that what has run is recorded.
     pub async fn invoke(self: &Arc<Self>, caller: &Caller, id: ToolId, request: Invoke) -> Result<Invoked> {
+        let turn = match self.take_turn(caller, id, &request)? {
+            Turn::Over(invoked) => return Ok(invoked),
+            Turn::First(first) => Some(first),
+            Turn::Unnamed => None,
+        };
         let tool = self.live_tool(caller, id, permission::INVOKE_TOOL)?;
         let constraint = Constraint::parse(&request.version, &["path", "version"])?;
         let version = self.resolve_version(&tool, &constraint, &request.version)?;
@@ -66,7 +78,11 @@ impl App {
         let variables = self.open_variables(&tool)?;
 
         let (app, caller) = (Arc::clone(self), caller.clone());
-        let run = async move { app.run(&caller, &tool, &version, &loaded, variables, request).await };
+        let run = async move {
+            let invocations = app.run(&caller, &tool, &version, &loaded, variables, request).await?;
+            app.record(&caller, &version, &invocations, turn).await?;
+            Ok(Invoked { version: version.version, invocations })
+        };
         tokio::spawn(run).await.context("failed to invoke")?
     }
 
@@ -78,7 +94,7 @@ impl App {
         loaded: &LoadedTool,
         variables: OpenVariables,
         request: Invoke,
-    ) -> Result<Invoked> {
+    ) -> Result<Vec<Invocation>> {
         let variables = Arc::new(variables);
         let tenant: Arc<str> = Arc::from(caller.org.as_str());
         let runs = request.inputs.into_iter().map(|input| {
@@ -89,10 +105,21 @@ impl App {
                 Ok::<_, Error>(record(tool, version, source, (id, created_at, inputs), report))
             }
         });
-        let invocations = try_join_all(runs).await?;
-        self.store.record_invocations(&caller.org, &invocations).await?;
+        try_join_all(runs).await
+    }
+
+    async fn record(
+        &self,
+        caller: &Caller,
+        version: &ToolVersion,
+        invocations: &[Invocation],
+        turn: Option<FirstTurn>,
+    ) -> Result<()> {
+        let result = turn.as_ref().map(|turn| (turn.scope_key(), self.first_result(turn, version, invocations)));
+        let result = result.as_ref().map(|(scope, result)| (*scope, result));
+        self.store.record_once(&caller.org, invocations, result).await?;
         self.indexing.wake();
-        Ok(Invoked { version: version.version, invocations })
+        Ok(())
     }
 
     pub(crate) async fn run_once(
@@ -137,6 +164,8 @@ impl App {
             memory_bytes: settings.memory_mib << 20,
             log_bytes: settings.log_kib << 10,
             output_bytes: settings.output_kib << 10,
+            tmp_bytes: settings.tmp_mib << 20,
+            tmp_files: settings.tmp_files,
         }
     }
 
@@ -163,7 +192,8 @@ pub(crate) fn check_inputs(loaded: &LoadedTool, inputs: &[Input]) -> Result<()> 
             Ok(()) => {}
             Err(runtime::Error::Input(mismatches)) => {
                 problems.extend(mismatches.iter().map(|mismatch| {
-                    format!("inputs[{index}].input_parameters{}: {}", mismatch.path, mismatch.message)
+                    let message = shortened(&mismatch.message);
+                    format!("inputs[{index}].input_parameters{}: {message}", mismatch.path)
                 }));
             }
             Err(error) => return Err(error.into()),
@@ -173,6 +203,19 @@ pub(crate) fn check_inputs(loaded: &LoadedTool, inputs: &[Input]) -> Result<()> 
         return Ok(());
     }
     Err(Error::BadRequest(format!("the input does not conform to the tool's input_schema: {}", problems.join("; "))))
+}
+
+/// A mismatch quotes the value that does not conform, which is as long as its sender likes.
+fn shortened(message: &str) -> String {
+    match message.char_indices().nth(MAX_MESSAGE_CHARACTERS) {
+        None => message.to_owned(),
+        Some(_) => {
+            // What the rule is stands at the end.
+            let head: String = message.chars().take(MAX_MESSAGE_CHARACTERS / 2).collect();
+            let tail = message.char_indices().rev().nth(MAX_MESSAGE_CHARACTERS / 2).map_or(0, |(start, _)| start);
+            format!("{head} … {}", &message[tail..])
+        }
+    }
 }
 
 fn default_source(caller: &Caller, mode: Mode) -> InvocationSource {

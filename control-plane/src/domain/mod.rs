@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod api_keys;
+pub mod availability;
 pub mod branches;
 pub mod browsing;
 pub mod builds;
@@ -9,6 +10,7 @@ pub mod claims;
 pub mod commits;
 pub mod directories;
 pub mod files;
+pub mod idempotency;
 pub mod invocations;
 pub mod invoke;
 pub mod loaded;
@@ -16,6 +18,7 @@ pub mod maintenance;
 pub mod organizations;
 pub mod publish;
 pub mod pushes;
+pub mod rate_limits;
 pub mod resolve;
 pub mod roles;
 pub mod scaffold;

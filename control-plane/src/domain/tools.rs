@@ -135,9 +135,15 @@ impl App {
 
     /// A tool that is not deprecated, if the caller has the permission for it.
     pub(crate) fn live_tool(&self, caller: &Caller, id: ToolId, permission: &'static str) -> Result<Tool> {
+        let tool = self.any_tool(caller, id, permission)?;
+        check_live(&tool)?;
+        Ok(tool)
+    }
+
+    /// The same, and a deprecated one too.
+    pub(crate) fn any_tool(&self, caller: &Caller, id: ToolId, permission: &'static str) -> Result<Tool> {
         let tool = self.tool_of(caller, id)?;
         caller.require(permission, &attributes_of(&tool))?;
-        check_live(&tool)?;
         Ok(tool)
     }
 

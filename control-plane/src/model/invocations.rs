@@ -8,6 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ArrayItems, ObjectBuilder, Schema, Type};
 
+use super::sources::{MetadataFields, SourceFields};
 use super::{InvocationId, OrgId, ToolId, UserId, Version};
 
 /// An invocation as it is stored.
@@ -100,6 +101,7 @@ impl InvocationSource {
 
 /// On whose behalf an invocation ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "SourceFields")]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum InvocationSource {
     /// A conversation with a person.
@@ -135,6 +137,7 @@ pub enum InvocationSource {
 
 /// Where in a conversation's state machine a tool was called.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "MetadataFields")]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum InvocationMetadata {
     /// While going from one state to another.

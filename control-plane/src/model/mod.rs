@@ -1,12 +1,15 @@
 //! The nouns: plain data that every layer may name, with ids that are valid by construction.
 
 pub mod access;
+pub mod idempotency;
 pub mod ids;
 pub mod invocations;
+mod sources;
 pub mod tools;
 pub mod versions;
 
 pub use access::{ApiKey, Grant, Role, RoleName, User, UserRef};
+pub use idempotency::{FirstResult, IdempotencyKey};
 pub use ids::{ApiKeyId, InvocationId, OrgId, ToolId, UserId, VersionId};
 pub use invocations::{Invocation, InvocationSource, InvocationStatus, Mode, SourceType};
 pub use tools::{EnvVar, EnvVarName, Tool, ToolName};

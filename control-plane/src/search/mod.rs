@@ -4,30 +4,34 @@
 //! numbers there, and each commit says how far it has come, so what was not committed when the process ended is exactly
 //! what comes next. Whoever searches has the rest indexed first; see `domain::search`.
 
+mod folder;
 mod query;
 mod schema;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tantivy::collector::TopDocs;
-use tantivy::directory::MmapDirectory;
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument};
+use tantivy::directory::error::LockError;
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, TantivyError};
 
+use folder::IndexFolder;
 use query::Precision;
 pub use query::{Against, Kinds, SearchQuery, Unparsable};
 use schema::Fields;
 
+use crate::locks;
 use crate::model::{Invocation, InvocationId, OrgId};
 
 /// The most results of one search.
 const MAX_RESULTS: usize = 100;
 
-/// How many records may wait in memory. What waits is committed by the next search, which takes some ten milliseconds
-/// and more the more there are, and is indexed again after a crash.
+/// How many records may wait in memory. What waits is committed by the next search, which takes some milliseconds and
+/// more the more there are, and is indexed again after a crash.
 const MAX_WAITING: usize = 1_000;
 
 /// The same while the index is far behind: the larger a commit, the less of it there is to merge later.
@@ -35,6 +39,10 @@ const MAX_WAITING_BEHIND: usize = 20_000;
 
 /// The memory of the one indexing thread, in bytes; tantivy asks for at least 15 MB.
 const WRITER_BYTES: usize = 30_000_000;
+
+/// How long to wait for the index's lock. A child of the process that held it has a copy of it until it starts its own
+/// program.
+const LOCKED_AT_MOST: Duration = Duration::from_secs(1);
 
 /// The open index.
 pub struct Search {
@@ -50,6 +58,7 @@ struct Writing {
     waiting: usize,
     reached: BTreeMap<OrgId, Reached>,
     committed: BTreeMap<OrgId, Reached>,
+    system_run: Option<String>,
 }
 
 /// How far the index has come with an organization's records.
@@ -59,6 +68,13 @@ pub struct Reached {
     pub next: u64,
     /// The id of the last one: whether it is the same in the store tells whether the index belongs to the store.
     pub last: InvocationId,
+}
+
+/// What the index says of itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Payload {
+    system_run: Option<String>,
+    reached: BTreeMap<OrgId, Reached>,
 }
 
 impl Search {
@@ -80,14 +96,18 @@ impl Search {
     fn open_existing(folder: &Path, max_text_bytes: usize) -> Result<Self> {
         fs_err::create_dir_all(folder)?;
         let (schema, fields) = schema::schema();
-        let index = Index::open_or_create(MmapDirectory::open(folder)?, schema).context("failed to open the index")?;
+        let index = Index::open_or_create(IndexFolder::open(folder)?, schema).context("failed to open the index")?;
+        let payload = index.load_metas()?.payload.map_or_else(|| Ok(Payload::default()), |text| read_payload(&text))?;
+        let system_run = folder::system_run();
+        if system_run.is_none() || payload.system_run != system_run {
+            let damaged = index.validate_checksum()?;
+            ensure!(damaged.is_empty(), "the system went down before {damaged:?} reached the disk");
+        }
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
-        let reached: BTreeMap<_, _> = match index.load_metas()?.payload {
-            None => BTreeMap::new(),
-            Some(payload) => serde_json::from_str(&payload).context("failed to read how far the index has come")?,
-        };
-        let writing = Writing { writer, waiting: 0, committed: reached.clone(), reached };
+        let is_busy = |error: &TantivyError| matches!(error, TantivyError::LockFailure(LockError::LockBusy, _));
+        let writer = locks::take(LOCKED_AT_MOST, is_busy, || index.writer_with_num_threads(1, WRITER_BYTES))?;
+        let Payload { reached, .. } = payload;
+        let writing = Writing { writer, waiting: 0, committed: reached.clone(), reached, system_run };
         Ok(Self { index, reader, fields, max_text_bytes, writing: Mutex::new(writing) })
     }
 
@@ -165,15 +185,19 @@ impl Search {
     }
 }
 
+fn read_payload(text: &str) -> Result<Payload> {
+    serde_json::from_str(text).context("failed to read how far the index has come")
+}
+
 impl Writing {
     fn next(&self, org: &OrgId) -> u64 {
         self.reached.get(org).map_or(0, |reached| reached.next)
     }
 
     fn commit(&mut self) -> Result<()> {
-        let payload = serde_json::to_string(&self.reached)?;
+        let payload = Payload { system_run: self.system_run.clone(), reached: self.reached.clone() };
         let mut prepared = self.writer.prepare_commit()?;
-        prepared.set_payload(&payload);
+        prepared.set_payload(&serde_json::to_string(&payload)?);
         prepared.commit()?;
         self.committed = self.reached.clone();
         self.waiting = 0;
@@ -359,6 +383,28 @@ mod tests {
         drop(search);
         fs_err::write(folder.path().join("meta.json"), "{").unwrap();
         assert_eq!(open(folder.path()).next(&acme()), 0);
+    }
+
+    #[test]
+    fn an_index_that_the_system_went_down_with_is_verified() {
+        let folder = tempfile::tempdir().unwrap();
+        let search = open(folder.path());
+        add(&search, &acme(), &[invocation(&acme(), output("kept"))]);
+        search.lock().system_run = Some("another".to_owned());
+        drop(search);
+        let search = open(folder.path());
+        assert_eq!(search.next(&acme()), 1, "what is whole is kept");
+        add(&search, &acme(), &[invocation(&acme(), output("kept, too"))]);
+        search.lock().system_run = Some("another".to_owned());
+        drop(search);
+
+        let mut files = fs_err::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let torn = files.find(|path| path.extension().is_some_and(|kind| kind == "store")).unwrap();
+        let mut content = fs_err::read(&torn).unwrap();
+        content[0] ^= 1;
+        fs_err::remove_file(&torn).unwrap();
+        fs_err::write(&torn, content).unwrap();
+        assert_eq!(open(folder.path()).next(&acme()), 0, "what is torn is made again");
     }
 
     #[test]

@@ -8,11 +8,12 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::StoreError;
 use super::blobs::sync_folder;
 use crate::error::{Error, Result};
+use crate::locks;
 
 /// The layout of the trees. A change that older programs cannot read raises it.
 const STORE_FORMAT: u32 = 2;
@@ -41,18 +42,9 @@ pub(super) fn open(folder: &Path) -> Result<(sled::Db, EngineFiles)> {
 fn open_engine(folder: &Path) -> Result<sled::Db> {
     // No flushing in the background: the flusher does it, and nobody else may believe that sled's own is enough.
     let config = sled::Config::new().path(folder).flush_every_ms(None).cache_capacity(CACHE_BYTES);
-    let give_up_at = Instant::now() + CLOSING_TAKES_AT_MOST;
-    loop {
-        match config.open() {
-            // The data folder's own lock is ours by now, so no other process can be the one that holds sled's.
-            Err(sled::Error::Io(e))
-                if e.to_string().contains("could not acquire lock") && Instant::now() < give_up_at =>
-            {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            outcome => return Ok(outcome?),
-        }
-    }
+    // The data folder's own lock is ours by now, so no other process can be the one that holds sled's.
+    let is_busy = |error: &sled::Error| error.to_string().contains("could not acquire lock");
+    Ok(locks::take(CLOSING_TAKES_AT_MOST, is_busy, || config.open())?)
 }
 
 fn check_format(found: &str) -> Result<()> {

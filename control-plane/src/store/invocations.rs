@@ -2,15 +2,17 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use sled::Transactional;
 use sled::transaction::ConflictableTransactionResult;
 
+use super::idempotency::FirstResultRows;
 use super::invocation_chunks::number_key;
 use super::invocation_columns::{Columns, Entry, View};
 use super::invocation_page::Listing;
 use super::invocation_row::InvocationRow;
-use super::{Store, decided, rows};
+use super::{ScopeKey, Store, decided, rows};
 use crate::error::{Error, Result};
-use crate::model::{Invocation, InvocationId, OrgId};
+use crate::model::{FirstResult, Invocation, InvocationId, OrgId};
 
 /// How many rows of a page one thread reads. Starting a thread costs as much as reading one or two.
 const ROWS_PER_READER: usize = 16;
@@ -32,7 +34,19 @@ struct Written {
 impl Store {
     /// Records invocations, all of them or none. `Error::Conflict` when one is on record already.
     pub async fn record_invocations(&self, org: &OrgId, invocations: &[Invocation]) -> Result<()> {
+        self.record_once(org, invocations, None).await
+    }
+
+    /// The same, and with them, where they are the first result of an idempotency key, that they are: `Error::Conflict`
+    /// when the key has another.
+    pub async fn record_once(
+        &self,
+        org: &OrgId,
+        invocations: &[Invocation],
+        first_result: Option<(&ScopeKey, &FirstResult)>,
+    ) -> Result<()> {
         self.check_writable()?;
+        let first_result = first_result.map(|first| FirstResultRows::new(org, first)).transpose()?;
         let mut blobs = Vec::new();
         let mut rows_to_write = Vec::with_capacity(invocations.len());
         for invocation in invocations {
@@ -43,7 +57,7 @@ impl Store {
         self.put_blobs(blobs).await?;
 
         let columns = self.columns.of(org);
-        let end = self.write_invocations(org, &columns, &rows_to_write)?;
+        let end = self.write_invocations(org, &columns, &rows_to_write, first_result.as_ref())?;
         self.durability.durable().await?;
         let (full, classes) = {
             let mut columns = columns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,7 +69,13 @@ impl Store {
 
     /// Writes rows and gives the number that the next one will have. Whoever writes holds the columns, so numbers have
     /// no gaps, and what is durable is always the first so many.
-    fn write_invocations(&self, org: &OrgId, columns: &Mutex<Columns>, written: &[Written]) -> Result<u64> {
+    fn write_invocations(
+        &self,
+        org: &OrgId,
+        columns: &Mutex<Columns>,
+        written: &[Written],
+        first_result: Option<&FirstResultRows>,
+    ) -> Result<u64> {
         let mut columns = columns.lock().unwrap_or_else(PoisonError::into_inner);
         let mut ids: Vec<_> = written.iter().map(|written| written.entry.id).collect();
         ids.sort_unstable();
@@ -63,7 +83,11 @@ impl Store {
             return Err(Error::Conflict("an invocation of that id is on record already".to_owned()));
         }
         let first = columns.written();
-        let outcome = self.invocations.transaction(|all| -> ConflictableTransactionResult<(), Error> {
+        let trees = (&self.invocations, &self.idempotency_keys, &self.idempotency_expiries);
+        let outcome = trees.transaction(|(all, keys, expiries)| -> ConflictableTransactionResult<(), Error> {
+            if let Some(rows) = first_result {
+                rows.insert(self, keys, expiries)?;
+            }
             for (number, Written { row, .. }) in (first..).zip(written) {
                 all.insert(number_key(org, number), row.as_slice())?;
             }

@@ -25,6 +25,8 @@
 //! | `invocations` | number, from 0 in the order of writing and without gaps | [`Invocation`](crate::model::Invocation) |
 //! | `invocation_chunks` | number of a chunk | the blob of a full chunk of columns: see `invocation_columns` |
 //! | `pushers` | commit, 40 digits | [`UserRef`](crate::model::UserRef): who pushed it first |
+//! | `idempotency_keys` | user id, tool id, SHA-256 of the user's organization and the key | [`FirstResult`](crate::model::FirstResult) |
+//! | `idempotency_expiries` | when it expires in seconds, the rest of the key above | a mark |
 //!
 //! The one key without an organization is `format` in sled's default tree. `rows` says what a value looks like.
 
@@ -35,6 +37,7 @@ mod builds;
 mod durability;
 mod engine;
 mod error;
+mod idempotency;
 mod invocation_chunks;
 mod invocation_columns;
 mod invocation_page;
@@ -54,6 +57,7 @@ mod versions;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use sled::Tree;
@@ -63,11 +67,13 @@ pub use access::AccessChange;
 pub use blobs::Blobs;
 pub use builds::Build;
 pub use error::StoreError;
+pub use idempotency::{ScopeKey, scope_key};
 pub use invocation_columns::Class;
 pub use invocation_page::{Listing, Order, Sort, SortField};
 pub use invocations::InvocationPage;
 
 use crate::error::{Error, Result};
+use crate::locks;
 use durability::Durability;
 use invocation_chunks::AllColumns;
 use reserve::Reserve;
@@ -99,6 +105,8 @@ pub struct Store {
     invocations: Tree,
     invocation_chunks: Tree,
     columns: AllColumns,
+    idempotency_keys: Tree,
+    idempotency_expiries: Tree,
     blobs: Blobs,
     reserve: Arc<Reserve>,
     _lock: File,
@@ -131,6 +139,8 @@ impl Store {
             invocations: tree("invocations")?,
             invocation_chunks: tree("invocation_chunks")?,
             columns: AllColumns::default(),
+            idempotency_keys: tree("idempotency_keys")?,
+            idempotency_expiries: tree("idempotency_expiries")?,
             durability: {
                 // The first round makes what opening wrote durable, and with it the folders themselves.
                 let db = db.clone();
@@ -213,6 +223,10 @@ fn decided<A>(outcome: TransactionResult<A, Error>) -> Result<A> {
     })
 }
 
+/// How long to wait for the data folder's lock. A child of the process that held it has a copy of it until it starts
+/// its own program.
+const LOCKED_AT_MOST: Duration = Duration::from_secs(1);
+
 /// Takes the folder for this process. The kernel gives it back when the process ends, however it ends.
 fn lock(folder: &Path) -> Result<File> {
     let file = fs_err::OpenOptions::new()
@@ -223,7 +237,8 @@ fn lock(folder: &Path) -> Result<File> {
         .map_err(|e| StoreError::file("open the data folder's lock", e))?
         .into_parts()
         .0;
-    match file.try_lock() {
+    let is_busy = |error: &TryLockError| matches!(error, TryLockError::WouldBlock);
+    match locks::take(LOCKED_AT_MOST, is_busy, || file.try_lock()) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Conflict(format!(
             "the data folder {} is in use by another process: stop that one, or name another folder",

@@ -10,6 +10,7 @@ use std::any::type_name;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{Blobs, StoreError, blobs};
 use crate::error::Result;
@@ -93,6 +94,11 @@ pub(super) fn decode<T: DeserializeOwned>(value: &[u8], blobs: &Blobs) -> Result
             Err(StoreError::RowFormat { kind: type_name::<T>(), found }.into())
         }
     }
+}
+
+/// The SHA-256 of parts, one after the other: a part of a key for what others chose.
+pub(super) fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().into()
 }
 
 /// The value of a count. It is never large.

@@ -35,7 +35,9 @@ async fn a_user_without_the_permission_is_told_so_by_git() {
     let outputs = tokio::task::spawn_blocking(move || {
         [permitted, forbidden].map(|remote| {
             let mut git = Command::new("git");
-            git.args(["ls-remote", &remote]).env("HOME", &home).env("GIT_CONFIG_NOSYSTEM", "1");
+            // Nothing of the machine's settings, such as a proxy, may come between.
+            git.args(["ls-remote", &remote]).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+            git.env("HOME", &home).env("GIT_CONFIG_NOSYSTEM", "1").env("LC_ALL", "C");
             git.env("GIT_TERMINAL_PROMPT", "0").output().expect("git is installed")
         })
     });

@@ -21,7 +21,7 @@ def test_tasks_timers_and_timeouts() -> None:
         return name
 
     async def main() -> Any:
-        results = await asyncio.gather(later(0.02, "b"), later(0.01, "a"))
+        results = await asyncio.gather(later(0.2, "b"), later(0.01, "a"))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await asyncio.sleep(10)

@@ -53,9 +53,9 @@ def guest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     kinds.Err = Err
     monkeypatch.setitem(sys.modules, "wit_world", world)
     monkeypatch.setitem(sys.modules, "componentize_py_types", kinds)
-    from toolplane import asyncio_repair
+    from toolplane import repairs
 
-    monkeypatch.setattr(asyncio_repair, "install", lambda: None)  # The other tests keep asyncio as it is.
+    monkeypatch.setattr(repairs, "install", lambda: None)  # The other tests keep their platform as it is.
     yield importlib.import_module("toolplane.guest")
     del sys.modules["toolplane.guest"]
 

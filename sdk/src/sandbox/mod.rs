@@ -1,12 +1,13 @@
 //! The sandbox: what a guest may do and how much of it, for snapshots and invocations alike.
 //!
 //! Two clocks and a counter: an epoch deadline ends a guest that runs, a timer ends one that waits, and a limiter
-//! counts its memory. A guest has read-only folders, captured output, clocks, random bytes and the [`Network`] that it is
-//! given; no variables, no arguments.
+//! counts its memory. A guest has read-only folders, an empty `/tmp`, captured output, clocks, random bytes and the
+//! [`Network`] that it is given; no variables, no arguments.
 
 #[expect(missing_docs, reason = "generated; wit/tool.wit documents what it means")]
 mod bindings;
 mod clock;
+mod files;
 mod logs;
 mod memory;
 mod network;
@@ -36,6 +37,10 @@ pub struct Limits {
     pub log_bytes: usize,
     /// What the guest may hand to the host as its result.
     pub output_bytes: usize,
+    /// The files in `/tmp` together, which are memory of the host.
+    pub tmp_bytes: usize,
+    /// Files and folders in `/tmp`.
+    pub tmp_files: usize,
 }
 
 impl Limits {
@@ -46,6 +51,8 @@ impl Limits {
             memory_bytes: 512 << 20,
             log_bytes: 64 << 10,
             output_bytes: 4 << 20,
+            tmp_bytes: 64 << 20,
+            tmp_files: 1024,
         }
     }
 }
@@ -58,6 +65,8 @@ impl Default for Limits {
             memory_bytes: 256 << 20,
             log_bytes: 64 << 10,
             output_bytes: 1 << 20,
+            tmp_bytes: 64 << 20,
+            tmp_files: 1024,
         }
     }
 }
@@ -86,6 +95,7 @@ pub enum Access {
 pub struct Host {
     wasi: WasiCtx,
     table: ResourceTable,
+    tmp: files::Tmp,
     names: network::Names,
     network: Arc<dyn Network>,
     /// Counts the guest's memory.
@@ -107,7 +117,14 @@ impl Host {
             wasi.preopened_dir(&mount.host, mount.guest, permissions)?;
         }
         let memory = MemoryLimiter::new(limits.memory_bytes);
-        Ok(Self { wasi: wasi.build(), table: ResourceTable::new(), names: network::Names::default(), network, memory })
+        Ok(Self {
+            wasi: wasi.build(),
+            table: ResourceTable::new(),
+            tmp: files::Tmp::new(limits),
+            names: network::Names::default(),
+            network,
+            memory,
+        })
     }
 }
 
@@ -136,6 +153,7 @@ pub fn engine_config() -> Config {
 pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    files::add_to_linker(&mut linker)?;
     network::add_to_linker(&mut linker)?;
     Ok(linker)
 }
@@ -145,9 +163,9 @@ pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
 pub fn store(engine: &Engine, host: Host, deadline: Instant, limits: &Limits) -> Store<Host> {
     let mut store = Store::new(engine, host);
     store.limiter(|host| &mut host.memory);
-    // One lift of a string may not make the host allocate more than a result may be long; JSON escapes and the
-    // stack trace of a failure come on top.
-    store.set_hostcall_fuel(limits.output_bytes.saturating_add(1 << 20));
+    // One call may not make the host allocate more than a result may be long, or than a file may be large; JSON escapes
+    // and the stack trace of a failure come on top.
+    store.set_hostcall_fuel(limits.output_bytes.max(limits.tmp_bytes).saturating_add(1 << 20));
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         if Instant::now() >= deadline {

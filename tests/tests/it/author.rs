@@ -113,7 +113,8 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().expect("git is installed")
 }
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+/// The same, not yet started.
+pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut command = Command::new("git");
     command

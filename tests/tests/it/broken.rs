@@ -12,7 +12,7 @@ pub struct Broken {
     pub remedy: &'static str,
 }
 
-pub const BROKEN: [Broken; 8] = [
+pub const BROKEN: [Broken; 10] = [
     Broken {
         project: "broken/no_manifest",
         place: "pyproject.toml: ",
@@ -36,6 +36,18 @@ pub const BROKEN: [Broken; 8] = [
         place: "src/settings.py:3: ",
         problem: "KeyError while importing: 'PLACE'",
         remedy: "read `context.env` inside the function",
+    },
+    Broken {
+        project: "broken/leaves_file_open",
+        place: "src/table.py:3: ",
+        problem: "the file '/tool/src/table.csv' is left open when the import ends",
+        remedy: "open it inside the function, or close it before the import ends",
+    },
+    Broken {
+        project: "broken/leaves_socket_open",
+        place: "src/leaves_socket_open.py:3: ",
+        problem: "a socket is left open when the import ends",
+        remedy: "open it inside the function",
     },
     Broken {
         project: "broken/syntax_error",

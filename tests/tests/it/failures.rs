@@ -32,7 +32,7 @@ async fn a_tool_that_sleeps_is_stopped_at_its_own_time_limit_and_its_prints_are_
 
     let result = server.client.result(&tool, json!({})).await;
 
-    assert_eq!(result, failed("ToolTimeout", "the tool was stopped at its time limit of 500ms", &[]));
+    assert_eq!(result, failed("ToolTimeout", "the tool was stopped at its time limit of 2.5s", &[]));
     let id = server.client.invocations("").await[0]["id"].as_str().unwrap().to_owned();
     let invocation = server.client.get(&format!("tool/invocation/{id}")).await.expect(200);
     assert_eq!(invocation["logs"], "good night\n");

@@ -75,7 +75,7 @@ async fn files_are_read_as_json() {
     for (body, loc) in [
         (json!({"file_paths": []}), json!(["body", "file_paths"])),
         (json!({"file_paths": many}), json!(["body", "file_paths"])),
-        (json!({"file_paths": [1]}), json!(["body", "file_paths", "0"])),
+        (json!({"file_paths": [1]}), json!(["body", "file_paths", 0])),
         (json!({"file_paths": ["empty"], "branch": "main"}), json!(["body", "branch"])),
         (json!({}), json!(["body"])),
     ] {

@@ -82,7 +82,6 @@ async fn combined_packs_serve_and_a_stop_ends_maintenance() {
     let clone = server.installation.path("clone");
     ada.git(&["clone", "--quiet", &server.client.remote(), clone.to_str().unwrap()]);
     git(&clone, &["fsck", "--strict"]);
-    git(&repository, &["fsck", "--strict"]);
     assert_eq!(git(&clone, &["rev-parse", "HEAD"]), ada.git(&["rev-parse", "HEAD"]));
 
     // One push after the other, and then at once the end: it is clean, whatever runs.

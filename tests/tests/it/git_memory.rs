@@ -1,9 +1,9 @@
 //! Large pushes in little memory.
 
 use std::io::{BufWriter, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::author::{git, run};
+use crate::author::{command, git, run};
 use crate::git_protocol::random;
 use crate::git_pushes::commit_with_message;
 use crate::server::Server;
@@ -24,12 +24,8 @@ async fn two_hundred_megabytes_stream_through() {
     server.client.publish(&tool, "broken/syntax_error", "major").await.expect(400);
     let folder = server.installation.path("ada");
     // Not by way of files, and not compressed, which is half of the time.
-    let mut import = Command::new("git")
-        .args(["-c", "pack.compression=0", "-c", "core.compression=0", "fast-import", "--quiet"])
-        .current_dir(&folder)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let arguments = ["-c", "pack.compression=0", "-c", "core.compression=0", "fast-import", "--quiet"];
+    let mut import = command(&folder, &arguments).stdin(Stdio::piped()).spawn().unwrap();
     let mut stream = BufWriter::new(import.stdin.take().unwrap());
     write!(stream, "commit refs/heads/large\ncommitter Ada <ada@example.com> 1 +0000\ndata 1\nx\n").unwrap();
     for number in 0..FILES {

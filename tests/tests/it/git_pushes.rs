@@ -210,7 +210,7 @@ async fn a_client_that_hangs_up_leaves_neither_objects_nor_processes() {
 #[tokio::test]
 async fn a_push_that_takes_too_long_is_ended() {
     for setting in ["command_timeout_s", "stall_timeout_s"] {
-        let server = Server::start_with(&format!("[git]\n{setting} = 1\n")).await;
+        let server = Server::start_with(&format!("[git]\n{setting} = 3\n")).await;
         let ada = server.author("ada");
         ada.write("random", random(1 << 20));
         let commit = ada.commit();

@@ -120,7 +120,7 @@ async fn bad_credentials_are_told_to_the_user_of_git() {
 
 #[tokio::test]
 async fn a_token_may_expire_while_a_push_arrives() {
-    let server = Server::start_with("[auth]\ntoken_lifetime_s = 3\n").await;
+    let server = Server::start_with("[auth]\ntoken_lifetime_s = 6\n").await;
     let ada = server.author("ada");
     let commit = ada.commit();
     let pack = pack_of(&server.installation.path("ada"), &commit);

@@ -175,13 +175,13 @@ async fn what_is_no_list_is_refused(client: &Client, first: &str, second: &str) 
     get(&format!("tool_id={first}&tool_id={second}&version=1.0.0")).await.detail(400);
     get("version=1.0.0").await.detail(400);
     for (query, loc) in [
-        (format!("tool_id={first}&tool_id={first}"), json!(["query", "tool_id", "1"])),
-        ("tool_id=first".to_owned(), json!(["query", "tool_id", "0"])),
+        (format!("tool_id={first}&tool_id={first}"), json!(["query", "tool_id", 1])),
+        ("tool_id=first".to_owned(), json!(["query", "tool_id", 0])),
         (format!("tool_id={first}&version=latest"), json!(["query", "version"])),
-        ("conversation_id=a&conversation_id=a".to_owned(), json!(["query", "conversation_id", "1"])),
-        ("sort_by=-duration_ms".to_owned(), json!(["query", "sort_by", "0"])),
-        ("succeeded=perhaps".to_owned(), json!(["query", "succeeded", "0"])),
-        ("invocation_source_type=regular".to_owned(), json!(["query", "invocation_source_type", "0"])),
+        ("conversation_id=a&conversation_id=a".to_owned(), json!(["query", "conversation_id", 1])),
+        ("sort_by=-duration_ms".to_owned(), json!(["query", "sort_by", 0])),
+        ("succeeded=perhaps".to_owned(), json!(["query", "succeeded", 0])),
+        ("invocation_source_type=regular".to_owned(), json!(["query", "invocation_source_type", 0])),
         ("limit=0".to_owned(), json!(["query", "limit"])),
         ("limit=101".to_owned(), json!(["query", "limit"])),
         ("continuation_token=-1".to_owned(), json!(["query", "continuation_token"])),

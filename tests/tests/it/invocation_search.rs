@@ -62,7 +62,7 @@ async fn a_search_finds_what_was_answered_before_it() {
         assert_eq!(refused["detail"][0]["loc"], json!(["query", "query"]), "{query}");
     }
     let refused = client.get("tool/invocation/search?query=cup&query_against=logs").await.expect(422);
-    assert_eq!(refused["detail"][0]["loc"], json!(["query", "query_against", "0"]));
+    assert_eq!(refused["detail"][0]["loc"], json!(["query", "query_against", 0]));
 }
 
 #[tokio::test]

@@ -41,8 +41,8 @@ async fn an_endless_loop_disturbs_neither_its_neighbour_nor_other_calls() {
         }
     };
 
-    // In the order of the inputs, though the second one was ready a second before the first.
-    let stopped = failed("ToolTimeout", "the tool was stopped at its time limit of 1s", &[]);
+    // In the order of the inputs, though the second one was ready seconds before the first.
+    let stopped = failed("ToolTimeout", "the tool was stopped at its time limit of 5s", &[]);
     assert_eq!(results(slow), [stopped, succeeded("done")]);
     // One call could have been answered before the loop began, and one while it ended.
     assert!(undisturbed > 2, "only {undisturbed} other calls were answered while one looped");

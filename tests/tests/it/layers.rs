@@ -14,18 +14,20 @@ const CRATES: [(&str, &[&str]); 4] =
 const SERVICE: &str = "control-plane/src";
 
 /// Libraries, and the only places that may name them.
-const LIBRARIES: [(&[&str], &[&str]); 4] = [
+const LIBRARIES: [(&[&str], &[&str]); 5] = [
     (&["axum", "tower_http"], &["control-plane/src/api", "control-plane/src/lib.rs", "control-plane/src/main.rs"]),
     (&["sled"], &["control-plane/src/store"]),
     (&["gix"], &["control-plane/src/git"]),
+    (&["tantivy"], &["control-plane/src/search"]),
     (&["wasmtime", "wasmtime_wasi"], &["runtime/src", "sdk/src/snapshot.rs", "sdk/src/sandbox"]),
 ];
 
 /// Modules of the control plane, and those that they must not name.
-const MODULES: [(&str, &[&str]); 5] = [
+const MODULES: [(&str, &[&str]); 6] = [
     ("domain", &["api"]),
     ("store", &["api", "domain"]),
     ("git", &["api", "domain", "store"]),
+    ("search", &["api", "domain", "store", "git", "vault"]),
     ("vault", &["api"]),
     ("model", &["api", "app", "auth", "config", "domain", "error", "git", "metrics", "store", "vault"]),
 ];

@@ -27,7 +27,7 @@ pub fn workspace() -> &'static Path {
 }
 
 fn is_ours(name: &OsStr) -> bool {
-    name.to_string_lossy().starts_with("TOOLPLANE_")
+    name == "RUST_LOG" || name.to_string_lossy().starts_with("TOOLPLANE_")
 }
 
 fn binary(name: &str) -> PathBuf {

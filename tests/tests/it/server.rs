@@ -17,8 +17,12 @@ use crate::programs;
 /// Longer than the server waits for requests in flight (30 s).
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 
-/// The file of settings that differ from the defaults, where there are any.
+/// The file of settings that differ from the defaults.
 const SETTINGS: &str = "config.toml";
+
+/// Tests sign in and publish as often as they like. Those of the limits themselves have settings of their own.
+const WITHOUT_RATE_LIMITS: &str = "[rate_limits]\nreads_per_minute = 0\nwrites_per_minute = 0\npublishes_per_minute = 0\n\
+                                   sign_ins_per_minute = 0\nsign_ins_of_address_per_minute = 0\n";
 
 /// A running server.
 pub struct Server {
@@ -58,7 +62,9 @@ impl Installation {
     pub fn new() -> Arc<Self> {
         let folder = tempfile::tempdir().unwrap();
         let key = init_org("acme", &folder.path().join("data"));
-        Arc::new(Self { key, folder })
+        let installation = Self { key, folder };
+        installation.configure("");
+        Arc::new(installation)
     }
 
     /// Makes another organization. No server may run.
@@ -96,9 +102,11 @@ impl Installation {
         self.data().join(format!("repositories/{}.git", self.key.organization_id))
     }
 
-    /// Settings that differ from the defaults, in TOML, for every server that starts from now on.
+    /// Settings that differ from the defaults, in TOML, for every server that starts from now on. There are no rate
+    /// limits, unless the settings have a table of them.
     pub fn configure(&self, settings: &str) {
-        fs_err::write(self.path(SETTINGS), settings).unwrap();
+        let limits = if settings.contains("[rate_limits]") { "" } else { WITHOUT_RATE_LIMITS };
+        fs_err::write(self.path(SETTINGS), format!("{settings}\n{limits}")).unwrap();
     }
 
     /// A place in the temporary folder, outside of the data folder.
@@ -123,14 +131,10 @@ impl Server {
     /// Starts a server on a data folder and signs in.
     pub async fn start_on(installation: Arc<Installation>) -> Self {
         let log = fs_err::File::create(installation.path("server.log")).unwrap();
-        let mut command = programs::command("control-plane");
-        let settings = installation.path(SETTINGS);
-        if settings.exists() {
-            command.arg("serve").arg("--config").arg(settings);
-        } else {
-            command.arg("serve");
-        }
-        let mut child = command
+        let mut child = programs::command("control-plane")
+            .arg("serve")
+            .arg("--config")
+            .arg(installation.path(SETTINGS))
             .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(installation.data())
             .stdin(Stdio::null())

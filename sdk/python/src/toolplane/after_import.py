@@ -13,11 +13,11 @@ class _Finder:
     """Finds the modules where they are, and lets their import end with the repair."""
 
     def __init__(self) -> None:
-        self.repairs: dict[str, Callable[[], None]] = {}
+        self.repairs: dict[str, list[Callable[[], None]]] = {}
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        repair = self.repairs.pop(name, None)
-        if repair is None:
+        repairs = self.repairs.pop(name, None)
+        if repairs is None:
             return None
         spec = PathFinder.find_spec(name, path)
         if spec is not None and spec.loader is not None:
@@ -25,7 +25,8 @@ class _Finder:
 
             def execute_and_repair(module: ModuleType) -> None:
                 execute(module)
-                repair()
+                for repair in repairs:
+                    repair()
 
             # On this one loader, which is made for this one import.
             setattr(spec.loader, "exec_module", execute_and_repair)
@@ -40,7 +41,7 @@ def repair(name: str, function: Callable[[], None]) -> None:
     if name in sys.modules:
         function()
         return
-    _finder.repairs[name] = function
+    _finder.repairs.setdefault(name, []).append(function)
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
 

@@ -12,12 +12,11 @@ other one.
 import wit_world
 from componentize_py_types import Err
 
-from toolplane import asyncio_repair, invoking, loading, network_repair
+from toolplane import invoking, loading, repairs
 from toolplane.errors import DefinitionError, Problem
 from toolplane.unicode import well_formed
 
-asyncio_repair.install()
-network_repair.install()
+repairs.install()
 
 
 class WitWorld(wit_world.WitWorld):

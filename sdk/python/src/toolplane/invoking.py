@@ -6,7 +6,6 @@ imports a module or builds a converter.
 
 import json
 import os
-import random
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,6 +42,13 @@ class LoadedTool:
 _tool: LoadedTool | None = None
 
 
+# What makes a copy of the built process one of its own, what the end of the tool's function waits for, and what the
+# end of a process does. The guest fills them; on an author's machine there is nothing to mend.
+at_begin: list[Callable[[], None]] = []
+at_return: list[Callable[[], None]] = []
+at_exit: list[Callable[[], None]] = []
+
+
 def install(tool: LoadedTool) -> None:
     """Makes this the tool that `invoke` runs."""
     global _tool
@@ -54,8 +60,8 @@ def invoke(call: str) -> str:
     if _tool is None:
         raise RuntimeError("no tool is loaded")
     request = json.loads(call)
-    # The snapshot froze the generator: without this, every invocation would draw the same numbers.
-    random.seed(int.from_bytes(os.urandom(32), "little"))
+    for begin in at_begin:
+        begin()
     if env := request["env"]:
         os.environ.update(env)
     allowed = request["egress"]
@@ -72,8 +78,12 @@ def invoke(call: str) -> str:
         result = callee.function(**arguments)
         if result.__class__ is CoroutineType or hasattr(result, "__await__"):
             result = eventloop.run(result)
+        for wait in at_return:
+            wait()
         return to_text(result)
     finally:
+        for leave in at_exit:
+            leave()
         _flush()
 
 

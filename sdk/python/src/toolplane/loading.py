@@ -12,7 +12,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from toolplane import convert, eventloop, import_problems, invoking, schema, signature
+from toolplane import convert, eventloop, hygiene, import_problems, invoking, schema, signature
 from toolplane.errors import DefinitionError, Problem
 from toolplane.invoking import Callee, LoadedTool
 from toolplane.project import Project
@@ -22,7 +22,13 @@ from toolplane.tool import Tool
 def load(text: str) -> str:
     """Loads the project that the JSON names, and describes its tool as JSON. Raises DefinitionError."""
     project = Project.parse(text)
-    description = _load(project)
+    hygiene.begin()
+    try:
+        description = _load(project)
+    finally:
+        left_open = hygiene.end(project)
+    if left_open:
+        raise DefinitionError(left_open)
     # The collector writes into every object that it visits, and each page that is written to is copied for
     # every invocation: what is loaded now is taken out of its sight.
     gc.collect()

@@ -10,10 +10,22 @@ from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from toolplane.absent import bz2, ctypes, fcntl, grp, lzma, mmap, multiprocessing, pwd, resource, syslog, termios
 from toolplane.tls import module as tls
 
 MODULES = {
+    "_bz2": bz2,
+    "_ctypes": ctypes,
+    "_lzma": lzma,
+    "_multiprocessing": multiprocessing,
     "_ssl": tls,
+    "fcntl": fcntl,
+    "grp": grp,
+    "mmap": mmap,
+    "pwd": pwd,
+    "resource": resource,
+    "syslog": syslog,
+    "termios": termios,
 }
 """The missing module, and the one of ours that has its names. They are imported here: once the base is snapshotted, the
 folder that this package came from is gone."""

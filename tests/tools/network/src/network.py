@@ -79,7 +79,7 @@ def starttls(port: int) -> list:
 
 
 def times_out(port: int) -> str:
-    return urllib.request.urlopen(f"http://api.test:{port}/never", timeout=0.2).url
+    return urllib.request.urlopen(f"http://api.test:{port}/never", timeout=2).url
 
 
 def unverified(port: int) -> str:
@@ -106,7 +106,7 @@ def by_address(port: int) -> str:
 
 
 def no_such_name(port: int) -> str:
-    return urllib.request.urlopen(f"https://nowhere.below.test:{port}/", timeout=10).url
+    return urllib.request.urlopen(f"https://nowhere.invalid:{port}/", timeout=10).url
 
 
 def another_host(port: int) -> int:

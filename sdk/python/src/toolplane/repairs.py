@@ -1,0 +1,40 @@
+"""Every repair of the platform, made before the base is snapshotted. Each is a file of its own that says why."""
+
+from toolplane import (
+    asyncio_repair,
+    executors,
+    hashes,
+    hygiene,
+    invoking,
+    network_repair,
+    processes,
+    randomness,
+    surroundings,
+    thread_pools,
+    threads,
+    turns,
+)
+
+
+def install() -> None:
+    """Makes them, or has them made when a module is imported."""
+    threads.install()
+    executors.install()
+    thread_pools.install()
+    asyncio_repair.install()
+    network_repair.install()
+    surroundings.install()
+    processes.install()
+    hashes.install()
+    randomness.install()
+    hygiene.install()
+    invoking.at_begin += [turns.begin, randomness.begin]
+    invoking.at_return.append(turns.end)
+    invoking.at_exit.append(_run_exit_functions)
+
+
+def _run_exit_functions() -> None:
+    """What was registered with `atexit` runs when a process ends, and for a tool that is now. It prints what it raises."""
+    import atexit
+
+    atexit._run_exitfuncs()
