@@ -29,6 +29,9 @@ struct List {
 #[derive(Deserialize)]
 struct Entry {
     name: String,
+    /// What it needs and does not require itself.
+    #[serde(default)]
+    with: Vec<String>,
     /// The module that a tool imports.
     import: String,
     /// Python that fails where the package does not do its work.
@@ -135,9 +138,9 @@ fn write_project(entry: &Entry) -> Result<tempfile::TempDir> {
     let folder = tempfile::tempdir()?;
     let source = folder.path().join("src");
     fs_err::create_dir(&source)?;
+    let dependencies: Vec<_> = std::iter::once(&entry.name).chain(&entry.with).collect();
     let manifest = format!(
-        "[project]\nname = \"tried\"\ndependencies = [{:?}]\n[tool.toolplane]\nentry-point = \"tried:answer\"\n",
-        entry.name
+        "[project]\nname = \"tried\"\ndependencies = {dependencies:?}\n[tool.toolplane]\nentry-point = \"tried:answer\"\n"
     );
     fs_err::write(folder.path().join(MANIFEST), manifest)?;
     let body: String = entry.code.trim().lines().map(|line| format!("    {line}\n")).collect();

@@ -166,8 +166,33 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
     use crate::dependencies::settings::IndexUrl;
+
+    #[test]
+    fn a_redirection_is_judged_like_the_url_before_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let index = IndexUrl::parse(&format!("http://{}/simple", listener.local_addr().unwrap())).unwrap();
+        let url = index.expose().clone();
+        let settings = Settings { index_url: Some(index), network: Network::PublicOnly, ..Settings::default() };
+        std::thread::spawn(move || {
+            for target in ["http://192.0.2.1/a.whl", "https://127.0.0.1/a.whl", "https://[::1]/a.whl"] {
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.read(&mut [0; 4096]).unwrap();
+                let answer = format!(
+                    "HTTP/1.1 302 Found\r\nLocation: {target}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                );
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let downloads = Downloads::new(&settings);
+        for told in ["`http://` is not allowed", "not a public one", "not a public one"] {
+            assert!(downloads.get(&url).unwrap_err().contains(told));
+        }
+    }
 
     #[test]
     fn a_service_reaches_only_public_addresses_and_its_indexes() {
