@@ -8,8 +8,7 @@ use sdk::artifact::{self, Artifact, Label};
 use sdk::base::Base;
 use sdk::dependencies::site;
 use sdk::sandbox::{Access, Host, Mount, ToolPre};
-use sdk::{Error as BuildError, Problem};
-use wasmtime::component::Component;
+use sdk::{Error as BuildError, Problem, machine_code, merge};
 
 use crate::engine::Shared;
 use crate::error::Error;
@@ -48,14 +47,15 @@ impl Tool {
         let fault = |source: wasmtime::Error| Error::internal("load the tool", anyhow::Error::from(source));
         let folder = prepare(shared, sha256, read)?;
         let label = read_label(&folder)?;
-        let base = Base::find(&shared.options.cache, &label.base_key).ok_or_else(|| {
-            BuildError::from(Problem::new(
-                "this tool was built by another version of Toolplane",
-                "build it again with this version",
-            ))
-        })?;
-        let component = open(shared, &folder.join(code_name(shared))).map_err(fault)?;
-        let pre = shared.linker.instantiate_pre(&component).and_then(ToolPre::new).map_err(fault)?;
+        let base = find_base(shared, &label)?;
+        let image = machine_code::image(&shared.engine, &folder, || {
+            Err(std::io::Error::other("the cache was changed while it was in use"))
+        });
+        let image = image.map_err(|source| Error::internal("load the tool", source))?;
+        let mut linker = shared.linker.clone();
+        linker.root().module(merge::IMAGE, &image).map_err(fault)?;
+        let pre = linker.instantiate_pre(&shared.bases.code(&shared.engine, &base)?);
+        let pre = pre.and_then(ToolPre::new).map_err(fault)?;
         let validator = input::validator(&label.description.input_schema)?;
         let packages = site::find(&shared.options.cache, &label.base_key, &label.packages).ok_or_else(|| {
             Error::internal("find the tool's packages", anyhow::anyhow!("the cache was changed while it was in use"))
@@ -79,21 +79,21 @@ fn read_label(folder: &Path) -> Result<Label, Error> {
     serde_json::from_slice(&label).map_err(|source| Error::internal("read the tool's label", source))
 }
 
-/// Maps machine code that [`prepare`] wrote.
-#[expect(unsafe_code, reason = "mapping machine code that this program compiled itself")]
-fn open(shared: &Shared, code: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: the file was compiled by this program into its own cache and renamed into place when whole; a stranger's
-    // file is always compiled and never mapped. Wasmtime refuses code of another version or of other settings.
-    unsafe { Component::deserialize_file(&shared.engine, code) }
+fn find_base(shared: &Shared, label: &Label) -> Result<Base, Error> {
+    let base = Base::find(&shared.options.cache, &label.base_key).ok_or_else(other_version);
+    Ok(base?)
 }
 
-/// Compiles and unpacks a tool into the cache, unless that was done before. Answers its folder.
+fn other_version() -> BuildError {
+    Problem::new("this tool was built by another version of Toolplane", "build it again with this version").into()
+}
+
+/// Unpacks a tool into the cache, unless that was done before. Answers its folder.
 fn prepare(shared: &Shared, sha256: &str, read: impl FnOnce() -> std::io::Result<Vec<u8>>) -> Result<PathBuf, Error> {
     let fault = |source: std::io::Error| Error::internal("write the tool into the cache", source);
     let tools = shared.options.cache.join("tools");
     let folder = tools.join(sha256);
-    let code = code_name(shared);
-    if folder.join(&code).is_file() {
+    if machine_code::has_image(&shared.engine, &folder) {
         let label = read_label(&folder)?;
         if site::find(&shared.options.cache, &label.base_key, &label.packages).is_some() {
             return Ok(folder);
@@ -101,17 +101,16 @@ fn prepare(shared: &Shared, sha256: &str, read: impl FnOnce() -> std::io::Result
     }
     let built = read().map_err(|source| Error::internal("read the built tool", source))?;
     let artifact = Artifact::parse(built)?;
-    // Without its base the tool cannot run, and is refused by the caller.
-    if let Some(base) = Base::find(&shared.options.cache, &artifact.label.base_key) {
-        site::restore(&artifact, &base, &shared.options.cache)?;
-    }
+    let base = find_base(shared, &artifact.label)?;
+    site::restore(&artifact, &base, &shared.options.cache)?;
+    // Code that is not the base's own would have to be compiled, and is not what this version builds.
+    let image = merge::split(&artifact.bytes, &base.rest()?)
+        .map_err(|source| Error::internal("read the built tool", source))?
+        .ok_or_else(other_version)?;
     fs_err::create_dir_all(&tools).map_err(fault)?;
     let work = shared.work.folder().map_err(fault)?;
-    let machine_code = shared
-        .engine
-        .precompile_component(&artifact.bytes)
-        .map_err(|source| Error::internal("compile the tool", anyhow::Error::from(source)))?;
-    fs_err::write(work.path().join(&code), machine_code).map_err(fault)?;
+    machine_code::image(&shared.engine, work.path(), || Ok(image.0))
+        .map_err(|source| Error::internal("map the tool's memory", source))?;
     let label = serde_json::to_vec(&artifact.label).map_err(|source| Error::internal("write the label", source))?;
     fs_err::write(work.path().join(LABEL), label).map_err(fault)?;
     let files = work.path().join("files");
@@ -119,14 +118,9 @@ fn prepare(shared: &Shared, sha256: &str, read: impl FnOnce() -> std::io::Result
     artifact::unpack(&artifact.files, &files).map_err(fault)?;
     match fs_err::rename(work.path(), &folder) {
         Ok(()) => {}
-        // Another engine's code is there already, or another process was quicker: only the code is missing.
-        Err(_) if folder.is_dir() => fs_err::rename(work.path().join(&code), folder.join(&code)).map_err(fault)?,
+        // Another engine's image is there already, or another process was quicker: only the image is missing.
+        Err(_) if folder.is_dir() => machine_code::move_image(&shared.engine, work.path(), &folder).map_err(fault)?,
         Err(source) => return Err(fault(source)),
     }
     Ok(folder)
-}
-
-/// The name of the machine code's file: code for another version or other settings lies beside it.
-fn code_name(shared: &Shared) -> String {
-    format!("code-{}.cwasm", sdk::snapshot::fingerprint(&shared.engine))
 }

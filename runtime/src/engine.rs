@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::bases::Bases;
 use crate::component::Tool;
 use crate::error::Error;
 use crate::network::{Gateway, NetworkSettings};
@@ -45,6 +46,7 @@ pub struct Runtime {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Host>,
+    pub(crate) bases: Bases,
     pub(crate) slots: Semaphore,
     /// Where tools are unpacked and compiled before they have their place in the cache.
     pub(crate) work: Work,
@@ -68,11 +70,12 @@ impl Runtime {
             // A file that cannot be read is the operator's to mend now, and not a tool's to stumble over later.
             gateway.connector()?;
         }
-        Ok(Self { shared: Arc::new(Shared { engine, linker, slots, work, gateway, options }) })
+        Ok(Self { shared: Arc::new(Shared { engine, linker, bases: Bases::default(), slots, work, gateway, options }) })
     }
 
-    /// Loads a built tool by the SHA-256 of its bytes, which are read only where the cache does not have it: then it is
-    /// compiled, for about five seconds. Afterwards it is mapped from the cache.
+    /// Loads a built tool by the SHA-256 of its bytes, which are read only where the cache does not have it. Afterwards
+    /// its memory is mapped from the cache. Its code is that of its base, which is compiled, for about five seconds, when
+    /// this engine sees the first tool of it.
     ///
     /// It blocks, and must not be called on a thread of an async executor.
     pub fn load(&self, sha256: &str, read: impl FnOnce() -> std::io::Result<Vec<u8>>) -> Result<Tool, Error> {
@@ -97,9 +100,9 @@ impl Runtime {
 }
 
 fn pool(options: &Options) -> PoolingAllocationConfig {
-    // componentize-py links about 25 core modules into one component.
-    const CORE_INSTANCES: u32 = 64;
-    const TABLES: u32 = 8;
+    // The image, the merged module, and two of wit-component's own, which have the second table.
+    const CORE_INSTANCES: u32 = 4;
+    const TABLES: u32 = 2;
 
     let slots = options.max_concurrent;
     let mut pool = PoolingAllocationConfig::new();

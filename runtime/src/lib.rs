@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+mod bases;
 pub mod builds;
 pub mod component;
 pub mod engine;

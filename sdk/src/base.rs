@@ -1,7 +1,8 @@
 //! The base: CPython, the world and the guest host module in one component, started and snapshotted.
 //!
-//! It is made once per installation and kept in the cache under the hash of all that goes into it. Beside the
-//! component lie its instrumented form as machine code, which each publish instantiates, and the standard library.
+//! It is made once per installation and kept in the cache under the hash of all that goes into it: the component
+//! without its memory, which every tool of the base shares, the memory as an image, and the standard library. Machine
+//! code lies beside it.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,17 +12,26 @@ use componentize_py::ComponentGenerator;
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
+use wasmtime::component::Component;
+use wasmtime::{Engine, Module};
+
 use crate::error::Error;
+use crate::merge::{self, Merged};
 use crate::progress::Progress;
 use crate::snapshot::Loader;
 use crate::work::Work;
-use crate::{errno, precompile, reset, snapshot, time_zones};
+use crate::{errno, machine_code, precompile, reset, time_zones};
 
 /// The version that `Cargo.toml` pins: another one may bring another CPython.
 const COMPONENTIZE_PY: &str = "0.25.1";
 
-/// Raised when this file makes something else out of the same inputs.
-const RECIPE: u32 = 2;
+/// Raised when this file, or what it calls, makes something else out of the same inputs.
+const RECIPE: u32 = 3;
+
+/// The files of a base: the component behind its image, the image, and the values of its variables.
+const REST: &str = "rest.wasm";
+const IMAGE: &str = "image.wasm";
+const VARIABLES: &str = "variables.json";
 
 /// The package `toolplane`, as authors import it.
 static PACKAGE: Dir = include_dir!("$CARGO_MANIFEST_DIR/python/src");
@@ -54,7 +64,7 @@ impl Base {
         lock.lock().map_err(fault)?;
         if !base.folder.is_dir() {
             tracing::info!("Making the Python base, once for this installation");
-            make(cache, &base.folder)?;
+            make(cache, &base)?;
         }
         Ok(base)
     }
@@ -70,29 +80,42 @@ impl Base {
         self.folder.parent().unwrap_or(&self.folder)
     }
 
-    /// The component, as bytes.
-    pub fn component(&self) -> Result<Vec<u8>, Error> {
-        fs_err::read(self.folder.join("base.wasm")).map_err(|source| Error::internal("read the base", source))
+    /// The component without its image, as bytes.
+    pub fn rest(&self) -> Result<Vec<u8>, Error> {
+        fs_err::read(self.folder.join(REST)).map_err(|source| Error::internal("read the base", source))
+    }
+
+    /// The values that a tool has to leave the base's variables at.
+    pub(crate) fn variables(&self) -> Result<Vec<i32>, Error> {
+        let text = fs_err::read(self.folder.join(VARIABLES)).map_err(|source| Error::internal("read the base", source));
+        serde_json::from_slice(&text?).map_err(|source| Error::internal("read the base's variables", source))
+    }
+
+    /// The component that imports its image, as machine code of an engine. It is compiled, for about five seconds, where
+    /// the cache does not have it.
+    pub fn code(&self, engine: &Engine) -> Result<Component, Error> {
+        let wasm = || Ok(merge::imported(&fs_err::read(self.folder.join(REST))?));
+        machine_code::component(engine, &self.folder, wasm)
+            .map_err(|source| Error::internal("compile the base", source))
+    }
+
+    /// The image that a tool is imported into.
+    pub(crate) fn image(&self, engine: &Engine) -> Result<Module, Error> {
+        machine_code::image(engine, &self.folder, || fs_err::read(self.folder.join(IMAGE)))
+            .map_err(|source| Error::internal("open the base's image", source))
     }
 
     /// The folder of the standard library and of the package `toolplane`, for the guest's `/python`.
     pub fn python(&self) -> PathBuf {
         self.folder.join("python")
     }
-
-    /// The instrumented component as machine code.
-    pub fn instrumented(&self) -> PathBuf {
-        self.folder.join("instrumented.cwasm")
-    }
 }
 
 /// The hash of all that goes into the base.
 pub fn key() -> String {
     let mut hash = Sha256::new();
-    let engine = snapshot::own_fingerprint();
     let time_zones = time_zones::release();
-    for part in [COMPONENTIZE_PY, &RECIPE.to_string(), wit::WORLD, APPLICATION, precompile::MODULE, time_zones, &engine]
-    {
+    for part in [COMPONENTIZE_PY, &RECIPE.to_string(), wit::WORLD, APPLICATION, precompile::MODULE, time_zones] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -117,7 +140,7 @@ fn is_source(path: &Path) -> bool {
 }
 
 /// Makes the base in a temporary folder and renames it when it is whole.
-fn make(cache: &Path, target: &Path) -> Result<(), Error> {
+fn make(cache: &Path, base: &Base) -> Result<(), Error> {
     let progress = Progress::start("Making the Python base", 4);
     let fault = |source| Error::internal("write the base", source);
     let all_work = Work::open(cache).map_err(fault)?;
@@ -139,18 +162,22 @@ fn make(cache: &Path, target: &Path) -> Result<(), Error> {
     let mut component = fs_err::read(&linked).map_err(fault)?;
     errno::name_lack_of_space(&mut component).map_err(|source| Error::internal("adapt the C library", source))?;
     let component = reset::export(&component).map_err(|source| Error::internal("extend the base", source))?;
-    fs_err::write(product.join("base.wasm"), &component).map_err(fault)?;
+    let Merged { rest, image, variables } =
+        merge::merge(&component).map_err(|source| Error::internal("merge the base's modules", source))?;
+    fs_err::write(product.join(REST), &rest).map_err(fault)?;
+    fs_err::write(product.join(IMAGE), &image.0).map_err(fault)?;
+    let variables = serde_json::to_vec(&variables).map_err(|source| Error::internal("write the variables", source))?;
+    fs_err::write(product.join(VARIABLES), variables).map_err(fault)?;
 
     progress.step("compiling it to machine code");
-    let code = Loader::compile(&component)?;
-    let instrumented = product.join("instrumented.cwasm");
-    fs_err::write(&instrumented, code).map_err(fault)?;
+    let unfinished = Base { key: base.key.clone(), folder: product };
+    let loader = Loader::open(&unfinished)?;
 
     progress.step("compiling the standard library to bytecode");
-    precompile::standard_library(&Loader::open(&instrumented)?, &python)?;
+    precompile::standard_library(&loader, &python)?;
 
     progress.step("putting it into the cache");
-    fs_err::rename(&product, target).map_err(fault)
+    fs_err::rename(&unfinished.folder, &base.folder).map_err(fault)
 }
 
 /// Links CPython, the world and the guest host module, starts the interpreter and snapshots it.

@@ -3,10 +3,10 @@
 //! 1. [`base`]: CPython, the world `tool` and the guest host module are linked into one component whose interpreter
 //!    has already started. Made once per installation, kept in the cache by the hash of what went into it.
 //! 2. [`snapshot`]: the base is instantiated in a sandbox, imports the tool's entry point and describes it; its memory
-//!    is measured and written as a component of its own. This happens at each publish.
+//!    is taken and, with the base's code, is a component of its own. This happens at each publish.
 //!
 //! The modules in reading order: [`project`] (what an author wrote), [`egress`] (what it may connect to), [`base`],
-//! [`dependencies`] (its packages), [`snapshot`], [`artifact`] (what comes out), [`sandbox`] (the limits that both
+//! [`merge`] (its modules become one, its memory an image), [`machine_code`], [`dependencies`] (its packages), [`snapshot`], [`artifact`] (what comes out), [`sandbox`] (the limits that both
 //! snapshots and the runtime's invocations run under), [`work`] (folders for what is not finished), [`scaffold`],
 //! [`error`].
 //!
@@ -35,6 +35,8 @@ pub mod egress;
 mod errno;
 pub mod error;
 mod load_request;
+pub mod machine_code;
+pub mod merge;
 mod precompile;
 pub mod progress;
 pub mod project;

@@ -1,14 +1,9 @@
 //! The second snapshot: the base imports a tool, and what it has become is written as a component.
 
-use std::hash::{Hash, Hasher};
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
-use component_init_transform::Invoker;
-use futures::FutureExt;
-use sha2::{Digest, Sha256};
-use wasmtime::component::{Component, ComponentNamedList, Instance, Lift, TypedFunc};
+use wasmtime::component::{Instance, TypedFunc};
 use wasmtime::{Engine, Store};
 
 use crate::artifact::{self, Artifact, Description, Label};
@@ -16,6 +11,7 @@ use crate::base::Base;
 use crate::dependencies::Packages;
 use crate::error::Error;
 use crate::load_request::LoadRequest;
+use crate::merge::{self, Image};
 use crate::project::{MANIFEST, Project};
 use crate::reset;
 use crate::sandbox::{self, Access, Host, Limits, Logs, Mount, NoNetwork, OutOfTime, Ticker, ToolPre};
@@ -31,7 +27,7 @@ pub struct Snapshotter {
 impl Snapshotter {
     /// Opens the base for building.
     pub fn new(base: Base) -> Result<Self, Error> {
-        let loader = Loader::open(&base.instrumented())?;
+        let loader = Loader::open(&base)?;
         let work = Work::open(base.cache()).map_err(|source| Error::internal("make a folder", source))?;
         Ok(Self { base, loader, work })
     }
@@ -56,65 +52,37 @@ impl Snapshotter {
         let manifest = &project.manifest;
         let loaded = self.loader.load(&mounts, &manifest.name, &manifest.entry_point, limits);
         let loaded = loaded.map_err(|error| error.located(MANIFEST, manifest.entry_point_line))?;
-        let Loaded { guest, description, logs } = loaded;
-
-        // The transformation instruments the base anew, which takes 0.1 s, and would have us compile the result,
-        // which takes 5 s. It is the same every time, so the one that was compiled with the base has run already.
-        let transformed = executor()?
-            .block_on(component_init_transform::initialize(&self.base.component()?, move |_instrumented| {
-                async move { Ok(Box::new(guest) as Box<dyn Invoker>) }.boxed()
-            }));
-        let component = transformed.map_err(|source| Error::internal("write the snapshot", source))?;
+        let Loaded { image, description, logs } = loaded;
+        let component = merge::complete(&self.base.rest()?, &image);
         let label = Label::new(&self.base.key, description, &project.manifest, packages);
         Artifact::new(component, label, files, packages.archive()?, logs)
     }
 }
 
-/// The instrumented base as machine code, ready to import projects.
+/// The base as machine code, ready to import projects.
 pub struct Loader {
     engine: Engine,
     pre: ToolPre<Host>,
+    variables: Vec<i32>,
 }
 
-/// A guest that has imported a project and not been used for anything else.
+/// What a guest has become that has imported a project.
 struct Loaded {
-    guest: Measurable,
+    image: Image,
     description: Description,
     logs: String,
 }
 
 impl Loader {
-    /// Instruments a base and compiles it.
-    pub(crate) fn compile(base: &[u8]) -> Result<Vec<u8>, Error> {
-        // The transformation has no function that only instruments; what it hands to its callback is kept, and the
-        // rest is called off.
-        let kept = Arc::new(Mutex::new(None));
-        let keep = Arc::clone(&kept);
-        let called_off = executor()?.block_on(component_init_transform::initialize(base, move |instrumented| {
-            *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(instrumented);
-            async { Err(anyhow::anyhow!("only the instrumented component was wanted")) }.boxed()
-        }));
-        let instrumented = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(instrumented) = instrumented else {
-            let source = called_off.err().unwrap_or_else(|| anyhow::anyhow!("the callback was not called"));
-            return Err(Error::internal("instrument the base", source));
-        };
-        let fault = |source: wasmtime::Error| Error::internal("compile the base", anyhow::Error::from(source));
-        let engine = Engine::new(&sandbox::engine_config()).map_err(fault)?;
-        engine.precompile_component(&instrumented).map_err(fault)
-    }
-
-    /// Maps what [`Loader::compile`] made.
-    #[expect(unsafe_code, reason = "mapping machine code that this program compiled itself")]
-    pub(crate) fn open(code: &Path) -> Result<Self, Error> {
+    /// Maps the base's machine code.
+    pub(crate) fn open(base: &Base) -> Result<Self, Error> {
         let fault = |source: wasmtime::Error| Error::internal("open the base", anyhow::Error::from(source));
         let engine = Engine::new(&sandbox::engine_config()).map_err(fault)?;
         Ticker::start(&engine).map_err(|source| Error::internal("start the clock", source))?;
-        // SAFETY: the file was written by `compile` into a folder of the cache that only this installation writes,
-        // and is renamed into place when whole. Wasmtime refuses code of another version or of other settings.
-        let component = unsafe { Component::deserialize_file(&engine, code) }.map_err(fault)?;
-        let pre = sandbox::linker(&engine).and_then(|linker| linker.instantiate_pre(&component)).map_err(fault)?;
-        Ok(Self { pre: ToolPre::new(pre).map_err(fault)?, engine })
+        let mut linker = sandbox::linker(&engine).map_err(fault)?;
+        linker.root().module(merge::IMAGE, &base.image(&engine)?).map_err(fault)?;
+        let pre = linker.instantiate_pre(&base.code(&engine)?).map_err(fault)?;
+        Ok(Self { pre: ToolPre::new(pre).map_err(fault)?, engine, variables: base.variables()? })
     }
 
     /// Imports and throws away.
@@ -129,9 +97,9 @@ impl Loader {
             let (guest, text) = self.call_load(mounts, &request, limits, &logs, deadline).await?;
             let description: Description =
                 serde_json::from_str(&text).map_err(|source| Error::internal("read the description", source))?;
-            Ok((guest.reset().await?, description))
+            Ok((guest.measure(&self.variables).await?, description))
         });
-        loaded.map(|(guest, description)| Loaded { guest, description, logs: logs.take() })
+        loaded.map(|(image, description)| Loaded { image, description, logs: logs.take() })
     }
 
     /// Runs the project's tests, shows what they print, and answers pytest's exit code.
@@ -176,31 +144,6 @@ impl Loader {
     }
 }
 
-/// Changes whenever machine code made by another engine could not be run by this one.
-pub fn fingerprint(engine: &Engine) -> String {
-    let mut fingerprint = Fingerprint(Sha256::new());
-    engine.precompile_compatibility_hash().hash(&mut fingerprint);
-    hex::encode(&fingerprint.0.finalize()[..8])
-}
-
-/// The fingerprint of the engine that builds.
-pub(crate) fn own_fingerprint() -> String {
-    Engine::new(&sandbox::engine_config()).map_or_else(|_| String::new(), |engine| fingerprint(&engine))
-}
-
-/// A hasher that gives the same in every process, unlike the standard library's.
-struct Fingerprint(Sha256);
-
-impl Hasher for Fingerprint {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    fn finish(&self) -> u64 {
-        0
-    }
-}
-
 /// Does something before its deadline.
 fn within<T>(
     limits: &Limits,
@@ -219,52 +162,31 @@ fn executor() -> Result<tokio::runtime::Runtime, Error> {
         .map_err(|source| Error::internal("start an executor", source))
 }
 
-/// A guest whose memory and globals the transformation reads through the exports that it added.
+/// A guest that has imported a project and not been used for anything else.
 struct Measurable {
     store: Store<Host>,
     instance: Instance,
 }
 
 impl Measurable {
-    /// Makes it fit to be measured.
-    async fn reset(mut self) -> Result<Self, Error> {
-        let fault = |source: wasmtime::Error| Error::internal("reset the C library", anyhow::Error::from(source));
+    /// Lets the guest forget what belongs to its host, and takes its memory. The variables have to be as they were: the
+    /// code that every tool shares has their values in it.
+    async fn measure(mut self, variables: &[i32]) -> Result<Image, Error> {
+        let fault = |source: wasmtime::Error| Error::internal("measure the guest", anyhow::Error::from(source));
         let reset: TypedFunc<(), ()> = self.instance.get_typed_func(&mut self.store, reset::EXPORT).map_err(fault)?;
         reset.call_async(&mut self.store, ()).await.map_err(fault)?;
         // The measurement carries the whole memory out at once.
         self.store.set_hostcall_fuel(usize::MAX);
-        Ok(self)
-    }
-
-    async fn read<T>(&mut self, function: &str) -> anyhow::Result<T>
-    where
-        T: Send + Sync + 'static,
-        (T,): ComponentNamedList + Lift,
-    {
-        let function = self.instance.get_typed_func::<(), (T,)>(&mut self.store, function)?;
-        Ok(function.call_async(&mut self.store, ()).await?.0)
-    }
-}
-
-#[async_trait::async_trait]
-impl Invoker for Measurable {
-    async fn call_s32(&mut self, function: &str) -> anyhow::Result<i32> {
-        self.read(function).await
-    }
-
-    async fn call_s64(&mut self, function: &str) -> anyhow::Result<i64> {
-        self.read(function).await
-    }
-
-    async fn call_f32(&mut self, function: &str) -> anyhow::Result<f32> {
-        self.read(function).await
-    }
-
-    async fn call_f64(&mut self, function: &str) -> anyhow::Result<f64> {
-        self.read(function).await
-    }
-
-    async fn call_list_u8(&mut self, function: &str) -> anyhow::Result<Vec<u8>> {
-        self.read(function).await
+        let measure: TypedFunc<(), (Vec<u8>,)> =
+            self.instance.get_typed_func(&mut self.store, merge::MEASURE).map_err(fault)?;
+        let (measured,) = measure.call_async(&mut self.store, ()).await.map_err(fault)?;
+        match merge::split_measured(measured, variables.len()) {
+            Some((memory, left)) if left == variables => Ok(Image::new(&memory)),
+            Some((_, left)) => {
+                let message = format!("the variables are {left:?}, and were {variables:?}");
+                Err(Error::internal("measure the guest", anyhow::Error::msg(message)))
+            }
+            None => Err(Error::internal("measure the guest", anyhow::Error::msg("the measurement is too short"))),
+        }
     }
 }

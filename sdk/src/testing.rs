@@ -34,7 +34,7 @@ pub fn run(
     ];
     mounts.extend(packages.mount());
     let manifest = &project.manifest;
-    Loader::open(&base.instrumented())?.test(&mounts, &manifest.name, &manifest.entry_point, arguments, limits)
+    Loader::open(&base)?.test(&mounts, &manifest.name, &manifest.entry_point, arguments, limits)
 }
 
 /// The project with what its tests need: the versions of its own lock where it has one, its group `dev`, and pytest.

@@ -101,7 +101,7 @@ pub(super) fn install(
     let missing: Vec<_> = packages.iter().filter(|package| !home.join(&package.sha256).is_dir()).collect();
     if !missing.is_empty() {
         let progress = Progress::start("Installing packages", 2 * missing.len() as u64);
-        let loader = Loader::open(&base.instrumented())?;
+        let loader = Loader::open(base)?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         parallel::each(&missing, threads, |package| {
             let folder = work.folder().map_err(fault)?;

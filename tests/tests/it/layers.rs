@@ -19,7 +19,17 @@ const LIBRARIES: [(&[&str], &[&str]); 5] = [
     (&["sled"], &["control-plane/src/store"]),
     (&["gix"], &["control-plane/src/git"]),
     (&["tantivy"], &["control-plane/src/search"]),
-    (&["wasmtime", "wasmtime_wasi"], &["runtime/src", "sdk/src/snapshot.rs", "sdk/src/sandbox"]),
+    (
+        &["wasmtime", "wasmtime_wasi"],
+        &[
+            "runtime/src",
+            "sdk/src/base.rs",
+            "sdk/src/load_request.rs",
+            "sdk/src/machine_code.rs",
+            "sdk/src/snapshot.rs",
+            "sdk/src/sandbox",
+        ],
+    ),
 ];
 
 /// Modules of the control plane, and those that they must not name.

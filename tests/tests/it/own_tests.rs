@@ -8,6 +8,8 @@ use crate::programs;
 
 /// The version that the wheels are of. What it needs comes along.
 const PYTEST: &str = "pytest==8.4.2";
+/// What pytest requires on other systems: a lock is for all of them.
+const COLORAMA: &str = "colorama>=0.4";
 
 const OF_THE_SANDBOX: &str = "
 import os
@@ -75,7 +77,16 @@ fn wheels() -> Option<PathBuf> {
         return Some(folder);
     }
     let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", PYTEST]);
+    pip.args([
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary=:all:",
+        PYTEST,
+        COLORAMA,
+    ]);
     let output = pip.arg("--dest").arg(&folder).output().unwrap();
     if !output.status.success() {
         eprintln!("left out: {PYTEST} could not be fetched:\n{}", text(&output.stderr));

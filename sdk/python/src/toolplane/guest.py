@@ -12,7 +12,7 @@ other one.
 import wit_world
 from componentize_py_types import Err
 
-from toolplane import invoking, loading, repairs
+from toolplane import invoking, loading, repairs, surroundings
 from toolplane.errors import DefinitionError, Problem
 from toolplane.unicode import well_formed
 
@@ -24,6 +24,8 @@ class WitWorld(wit_world.WitWorld):
 
     def load(self, project: str) -> str:
         problems: tuple[Problem, ...]
+        # componentize-py puts the host's variables and arguments, of which there are none, over ours at the first call.
+        surroundings.provide()
         try:
             return well_formed(loading.load(project))
         except DefinitionError as error:

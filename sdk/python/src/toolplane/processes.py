@@ -17,7 +17,7 @@ _TIME = "use `asyncio.timeout`, or `timeout` in [tool.toolplane] of pyproject.to
 
 _OS = {
     **dict.fromkeys(("system", "execv", "execve", "execvp", "spawnv", "spawnve", "spawnl", "posix_spawn"), _PROGRAMS),
-    **dict.fromkeys(("fork", "forkpty", "pipe", "pipe2", "wait", "waitpid", "register_at_fork"), _THREADS),
+    **dict.fromkeys(("fork", "forkpty", "pipe", "pipe2", "wait", "register_at_fork"), _THREADS),
     **dict.fromkeys(("kill", "killpg", "abort"), "raise an exception instead"),
     "openpty": "there is no terminal",
 }
@@ -30,6 +30,9 @@ _SIGNAL = {
 def install() -> None:
     """Mends the words of `os`, `signal`, `subprocess` and `multiprocessing`."""
     _explain(os, _OS)
+    if not hasattr(os, "waitpid"):
+        # `pty` imports it by its name, and nobody asks for it to learn whether there are processes.
+        cast(Any, os).waitpid = _refused("os.waitpid")
     after_import.repair("signal", lambda: _explain(__import__("signal"), _SIGNAL))
     after_import.repair("subprocess", _repair_subprocess)
     after_import.repair("multiprocessing.context", _repair_context)

@@ -28,11 +28,16 @@ _VARIABLES = {
 }
 
 
-def install() -> None:
-    """Sets what is missing. A variable of the tool's own comes later and wins."""
+def provide() -> None:
+    """Sets the variables and arguments that are missing. A variable of the tool's own comes later and wins."""
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
     sys.argv = sys.argv or [USER]
+
+
+def install() -> None:
+    """Sets what is missing."""
+    provide()
     for name, function in _FUNCTIONS.items():
         if not hasattr(os, name):
             setattr(os, name, function)

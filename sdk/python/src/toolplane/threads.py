@@ -61,10 +61,11 @@ def run(turn: Turn, thread: Any, function: Callable[[], object]) -> None:
         turn.stuck = None
     except SetAside:
         pass  # Whoever let the turn run is told, if anybody is to be told.
-    except BaseException as error:
-        if not isinstance(error, Deadlock) or turn.stuck is not error or turn.daemon:
-            turn.stuck = None
-            thread._invoke_excepthook(thread)
+    except Deadlock as error:
+        turn.stuck = error  # Its own, or that of a thread that it let run: whoever let this one run is told, too.
+    except BaseException:
+        turn.stuck = None
+        thread._invoke_excepthook(thread)
 
 
 def _repair_threading() -> None:

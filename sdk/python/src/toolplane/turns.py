@@ -221,7 +221,7 @@ def _take(
     finally:
         _running.pop()
         _waiting.pop()
-    if turn.stuck is not None and not turn.daemon:
+    if turn.stuck is not None:
         raise turn.stuck
     return True
 
@@ -302,7 +302,8 @@ def _awaited(frame: FrameType | None) -> str:
         if not module.startswith(_MACHINERY):
             return f"{what} in {frame.f_code.co_filename.rpartition('/')[2]}, line {frame.f_lineno}"
         owner = frame.f_locals.get("self")
-        if owner is not None and (module == "toolplane.locks" or not module.startswith("toolplane.")):
+        starts = module == "threading" and frame.f_code.co_name == "run"  # The thread's own beginning, not its waiting.
+        if owner is not None and not starts and (module == "toolplane.locks" or not module.startswith("toolplane.")):
             what = f"{type(owner).__name__}.{frame.f_code.co_name}()"
         frame = frame.f_back
     return what

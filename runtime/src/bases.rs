@@ -1,0 +1,29 @@
+//! The machine code of bases, each mapped once for all the tools that are made of it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use sdk::base::Base;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::error::Error;
+
+/// The bases that tools were loaded of. There are as many as versions of Toolplane have built what is in use.
+#[derive(Default)]
+pub(crate) struct Bases {
+    by_key: Mutex<HashMap<String, Component>>,
+}
+
+impl Bases {
+    /// The base's code, compiled where the cache does not have it for this engine. Whoever else asks meanwhile waits.
+    pub(crate) fn code(&self, engine: &Engine, base: &Base) -> Result<Component, Error> {
+        let mut by_key = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(code) = by_key.get(&base.key) {
+            return Ok(code.clone());
+        }
+        let code = base.code(engine)?;
+        by_key.insert(base.key.clone(), code.clone());
+        Ok(code)
+    }
+}
