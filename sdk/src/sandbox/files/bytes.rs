@@ -11,6 +11,7 @@ impl Tree {
         let bytes = match &self.node(id)?.content {
             Content::File(bytes) => bytes,
             Content::Folder(_) => return Err(ErrorCode::IsDirectory),
+            Content::Null => return Ok(Bytes::new()),
         };
         let begin = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let end = begin.saturating_add(most).min(bytes.len());
@@ -19,6 +20,9 @@ impl Tree {
 
     /// How many bytes can be written at an offset. A hole before it counts.
     pub fn room(&self, id: NodeId, offset: u64) -> Result<usize> {
+        if self.is_null(id) {
+            return Ok(usize::MAX);
+        }
         let size = usize::try_from(self.stat(id)?.size).unwrap_or(usize::MAX);
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         let free = self.free_bytes();
@@ -27,8 +31,8 @@ impl Tree {
 
     /// Writes as much as there is room for, and answers how much that was.
     pub fn write(&mut self, id: NodeId, offset: u64, new: &[u8]) -> Result<usize> {
-        if new.is_empty() {
-            return Ok(0);
+        if new.is_empty() || self.is_null(id) {
+            return Ok(new.len());
         }
         let new = &new[..new.len().min(self.room(id, offset)?)];
         if new.is_empty() {
@@ -52,6 +56,9 @@ impl Tree {
 
     /// Cuts a file, or lengthens it with zeros.
     pub fn set_size(&mut self, id: NodeId, size: u64) -> Result<()> {
+        if self.is_null(id) {
+            return Err(ErrorCode::Invalid);
+        }
         let size = usize::try_from(size).map_err(|_| ErrorCode::FileTooLarge)?;
         let old = usize::try_from(self.stat(id)?.size).unwrap_or(usize::MAX);
         if size > old && size - old > self.free_bytes() {
@@ -64,6 +71,10 @@ impl Tree {
         bytes.shrink_to(size.saturating_add(size / 4));
         self.bytes = self.bytes - old + size;
         Ok(())
+    }
+
+    fn is_null(&self, id: NodeId) -> bool {
+        self.nodes.get(&id).is_some_and(|node| matches!(node.content, Content::Null))
     }
 
     /// Makes space for a file's growth with a quarter to spare, so that a file takes at most that much more memory
@@ -134,7 +145,7 @@ mod tests {
         let file = tree.open(TMP, "f", Opening { create: true, ..Opening::default() }).unwrap();
         let capacity = |tree: &Tree| match &tree.node(file).unwrap().content {
             Content::File(bytes) => bytes.capacity(),
-            Content::Folder(_) => 0,
+            Content::Folder(_) | Content::Null => 0,
         };
         for offset in (0..1 << 20).step_by(1 << 12) {
             tree.write(file, offset, &[1; 1 << 12]).unwrap();

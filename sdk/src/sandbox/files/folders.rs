@@ -34,8 +34,8 @@ impl Tree {
         let (parent, name) = self.place(folder, &path, ErrorCode::IsDirectory)?;
         match &self.node(self.child(parent, name)?)?.content {
             Content::Folder(_) => Err(ErrorCode::IsDirectory),
-            Content::File(_) if path.names_folder => Err(ErrorCode::NotDirectory),
-            Content::File(_) => self.detach(parent, name),
+            Content::File(_) | Content::Null if path.names_folder => Err(ErrorCode::NotDirectory),
+            Content::File(_) | Content::Null => self.detach(parent, name),
         }
     }
 

@@ -1,4 +1,4 @@
-//! `/` in memory: `/tmp`, counted against a quota, and around it what nobody can change.
+//! `/` in memory: `/tmp`, counted against a quota, and around it what nobody can change, `/dev/null` among it.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,6 +19,10 @@ pub const ROOT: NodeId = 0;
 
 /// The folder `/tmp`, which is there always and does not count either.
 pub const TMP: NodeId = 1;
+
+/// The folder `/dev` and the one device in it: `os.devnull` is opened by whoever wants no output, pytest among them.
+const DEV: NodeId = 2;
+const NULL: NodeId = 3;
 
 /// The most that `/tmp` may hold.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +59,8 @@ pub(super) struct Node {
 pub(super) enum Content {
     File(Vec<u8>),
     Folder(BTreeMap<String, NodeId>),
+    /// It is empty whatever is written to it.
+    Null,
 }
 
 /// How a path is opened.
@@ -75,10 +81,13 @@ pub struct Opening {
 impl Tree {
     /// An empty `/tmp`, in a root where other folders have their places, too.
     pub fn new(quota: Quota, others: &[&str]) -> Self {
-        let mut places = BTreeMap::from([("tmp".to_owned(), TMP)]);
-        places.extend(others.iter().map(|name| (*name).to_owned()).zip(TMP + 1..));
+        let mut places = BTreeMap::from([("tmp".to_owned(), TMP), ("dev".to_owned(), DEV)]);
+        places.extend(others.iter().map(|name| (*name).to_owned()).zip(NULL + 1..));
         let folder = |parent, access| Node::new(Content::Folder(BTreeMap::new()), parent, access);
         let mut nodes: BTreeMap<_, _> = places.values().map(|id| (*id, folder(Some(ROOT), Access::Read))).collect();
+        let devices = BTreeMap::from([("null".to_owned(), NULL)]);
+        nodes.insert(DEV, Node::new(Content::Folder(devices), Some(ROOT), Access::Read));
+        nodes.insert(NULL, Node::new(Content::Null, Some(DEV), Access::Read));
         nodes.insert(TMP, folder(Some(ROOT), Access::Write));
         nodes.insert(ROOT, Node::new(Content::Folder(places), None, Access::Read));
         Self { quota, given: nodes.len(), bytes: 0, next: nodes.len() as NodeId, nodes }
@@ -112,7 +121,7 @@ impl Tree {
         };
         match &self.node(found)?.content {
             _ if opening.create && opening.exclusive => Err(ErrorCode::Exist),
-            Content::File(_) if opening.folder => Err(ErrorCode::NotDirectory),
+            Content::File(_) | Content::Null if opening.folder => Err(ErrorCode::NotDirectory),
             Content::File(_) if opening.truncate => self.set_size(found, 0).map(|()| found),
             Content::Folder(_) if opening.write || opening.create || opening.truncate => Err(ErrorCode::IsDirectory),
             _ => Ok(found),
@@ -123,6 +132,7 @@ impl Tree {
         Ok(match self.node(id)?.content {
             Content::File(_) => DescriptorType::RegularFile,
             Content::Folder(_) => DescriptorType::Directory,
+            Content::Null => DescriptorType::CharacterDevice,
         })
     }
 
@@ -130,7 +140,7 @@ impl Tree {
         let node = self.node(id)?;
         let size = match &node.content {
             Content::File(bytes) => bytes.len() as u64,
-            Content::Folder(_) => 0,
+            Content::Folder(_) | Content::Null => 0,
         };
         Ok(DescriptorStat {
             type_: self.kind(id)?,
@@ -189,7 +199,7 @@ impl Tree {
     pub(super) fn folder(&self, id: NodeId) -> Result<&BTreeMap<String, NodeId>> {
         match &self.node(id)?.content {
             Content::Folder(entries) => Ok(entries),
-            Content::File(_) => Err(ErrorCode::NotDirectory),
+            Content::File(_) | Content::Null => Err(ErrorCode::NotDirectory),
         }
     }
 
@@ -199,7 +209,7 @@ impl Tree {
         (node.modified, node.changed) = (now(), now());
         match &mut node.content {
             Content::Folder(entries) => Ok(entries),
-            Content::File(_) => Err(ErrorCode::NotDirectory),
+            Content::File(_) | Content::Null => Err(ErrorCode::NotDirectory),
         }
     }
 
@@ -276,6 +286,7 @@ impl Node {
         match &mut self.content {
             Content::File(bytes) => Ok(bytes),
             Content::Folder(_) => Err(ErrorCode::IsDirectory),
+            Content::Null => Err(ErrorCode::Invalid),
         }
     }
 }
@@ -358,8 +369,9 @@ mod tests {
     fn what_was_given_stays_as_it_is() {
         let mut tree = tree();
         let file = tree.open(TMP, "f", FILE).unwrap();
-        let names = [None, Some("tmp"), Some("tool")].map(|name| tree.entry_after(ROOT, name).unwrap());
-        assert_eq!(names.map(|entry| entry.map(|entry| entry.name)), [Some("tmp".into()), Some("tool".into()), None]);
+        let names = [None, Some("dev"), Some("tmp"), Some("tool")].map(|name| tree.entry_after(ROOT, name).unwrap());
+        let names = names.map(|entry| entry.map(|entry| entry.name));
+        assert_eq!(names, [Some("dev".into()), Some("tmp".into()), Some("tool".into()), None]);
         assert_eq!(tree.open(ROOT, "f", FILE), Err(ErrorCode::ReadOnly));
         assert_eq!(tree.open(ROOT, "tool/f", FILE), Err(ErrorCode::ReadOnly));
         assert_eq!(tree.create_folder(ROOT, "data"), Err(ErrorCode::ReadOnly));
@@ -368,6 +380,19 @@ mod tests {
         assert_eq!(tree.rename((TMP, "f"), (ROOT, "f")), Err(ErrorCode::ReadOnly));
         assert_eq!(tree.set_times(ROOT, NewTimestamp::Now, NewTimestamp::Now), Err(ErrorCode::ReadOnly));
         assert_eq!(tree.find(ROOT, "tmp/f"), Ok(file));
+    }
+
+    #[test]
+    fn the_null_device_swallows_what_is_written_and_stays() {
+        let mut tree = tree();
+        let null = tree.open(ROOT, "dev/null", Opening { truncate: true, ..FILE }).unwrap();
+        assert_eq!(tree.write(null, 7, &[1; 1000]), Ok(1000));
+        assert_eq!(tree.read(null, 0, 10).unwrap(), &b""[..]);
+        assert_eq!((tree.stat(null).unwrap().size, tree.bytes), (0, 0));
+        assert_eq!(tree.kind(null), Ok(DescriptorType::CharacterDevice));
+        assert_eq!(tree.remove_file(ROOT, "dev/null"), Err(ErrorCode::ReadOnly));
+        assert_eq!(tree.open(ROOT, "dev/zero", FILE), Err(ErrorCode::ReadOnly));
+        assert_eq!(tree.find(ROOT, "dev/null/"), Err(ErrorCode::NotDirectory));
     }
 
     #[test]

@@ -70,3 +70,10 @@ def check_warnings_and_logs():
         warnings.warn("old", DeprecationWarning, stacklevel=1)
     assert [str(one.message) for one in caught] == ["old"]
     logging.getLogger("system").warning("a line for the log")
+
+
+def check_the_null_device():
+    with open(os.devnull, "w") as null:
+        assert null.write("nobody reads this") == 17
+    with open(os.devnull) as null:
+        assert null.read() == ""
