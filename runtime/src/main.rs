@@ -6,15 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::commands::{Arguments, exit};
+use crate::commands::Arguments;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match commands::execute(arguments) {
-        Ok(code) => code,
-        Err(error) => {
-            commands::report(&error);
-            exit::of(&error)
-        }
-    }
+    commands::execute(Arguments::parse())
 }

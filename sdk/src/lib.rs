@@ -34,6 +34,7 @@ pub mod dependencies;
 pub mod egress;
 mod errno;
 pub mod error;
+mod known_keys;
 mod load_request;
 pub mod machine_code;
 pub mod merge;

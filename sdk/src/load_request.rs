@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::dependencies::site;
 use crate::error::Problem;
+use crate::project::Project;
 use crate::sandbox::{Limits, Mount};
 
 /// What the guest's `load` takes.
@@ -16,12 +17,17 @@ pub(crate) struct LoadRequest<'a> {
     name: &'a str,
     /// pytest's arguments, where the tests are to run and nothing is built.
     tests: Option<&'a [String]>,
+    /// The variables and secrets that the project declares, which nobody may read before an invocation.
+    variables: Vec<String>,
 }
+
+/// Where the guest sees the project.
+const ROOT: &str = "/tool";
 
 impl<'a> LoadRequest<'a> {
     pub(crate) fn new(mounts: &[Mount], name: &'a str, entry_point: &'a str, tests: Option<&'a [String]>) -> Self {
         let packages = mounts.iter().map(|mount| mount.guest).find(|guest| *guest == site::GUEST);
-        Self { root: "/tool", path: ["/tool/src", "/tool"], packages, entry_point, name, tests }
+        Self { root: ROOT, path: ["/tool/src", ROOT], packages, entry_point, name, tests, variables: declared(mounts) }
     }
 
     pub(crate) fn out_of_time(&self, limits: &Limits) -> Problem {
@@ -60,4 +66,10 @@ impl<'a> LoadRequest<'a> {
             "look for `os._exit`, `os.abort`, or very deep recursion",
         )
     }
+}
+
+/// What the manifest of the mounted project declares. Our own modules, such as the precompiler, have no manifest.
+fn declared(mounts: &[Mount]) -> Vec<String> {
+    let project = mounts.iter().find(|mount| mount.guest == ROOT).and_then(|mount| Project::read(&mount.host).ok());
+    project.map_or_else(Vec::new, |project| [project.manifest.env, project.manifest.secrets].concat())
 }

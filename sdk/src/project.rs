@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
+use toml::de::{DeTable, Deserializer};
 
 use crate::dependencies::groups::{self, Groups};
 use crate::dependencies::requirement::Dependency;
 use crate::egress::{Egress, MOST_PATTERNS, Pattern};
 use crate::error::{Error, Problem};
+use crate::known_keys;
 
 /// The file that makes a folder a project.
 pub const MANIFEST: &str = "pyproject.toml";
@@ -80,12 +82,17 @@ impl Manifest {
     /// Parses the text of a `pyproject.toml`, and says everything that is wrong with it at once.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let line_of = |offset: usize| text[..offset.min(text.len())].matches('\n').count() as u32 + 1;
-        let file: File = toml::from_str(text).map_err(|error| {
+        let unreadable = |error: toml::de::Error| {
             Problem::new(error.message().trim_end().replace('\n', ", "), "mend that line")
                 .at(MANIFEST, error.span().map(|span| line_of(span.start)))
-        })?;
+        };
+        let mut table = DeTable::parse(text).map_err(unreadable)?;
+        let unknown = known_keys::take_unknown(table.get_mut());
+        let located = |(problem, place): (Problem, usize)| problem.at(MANIFEST, Some(line_of(place)));
+        let mut problems: Vec<_> = unknown.into_iter().map(located).collect();
+        let file = File::deserialize(Deserializer::from(table)).map_err(unreadable);
+        let file = file.map_err(|problem| Error::Refused(problems.iter().cloned().chain([problem]).collect()))?;
 
-        let mut problems = Vec::new();
         let mut report = |line: Option<u32>, message: String, remedy: &str| {
             problems.push(Problem::new(message, remedy).at(MANIFEST, line));
         };
@@ -365,8 +372,25 @@ line-length = 100
 
     #[test]
     fn an_unknown_key_of_ours_is_refused_with_its_line() {
-        let problems = problems("[tool.toolplane]\nentrypoint = \"a:b\"\n");
-        assert!(problems[0].starts_with("pyproject.toml:2: unknown field `entrypoint`"), "{problems:?}");
+        let head = "[project]\nname = \"a\"\n[tool.toolplane]\n";
+        let problems = problems(&format!(
+            "{head}entry-point = \"a:b\"\ntime-out = \"5s\"\nregion = 1\ntimeout = \"soon\"\n[tool.toolplane.egress]\nallowed = []\n"
+        ));
+        for (problem, told) in problems.iter().zip([
+            "pyproject.toml:5: unknown key `time-out` in `[tool.toolplane]`\n  to do: did you mean `timeout`?",
+            "pyproject.toml:6: unknown key `region` in `[tool.toolplane]`\n  to do: remove it; the keys are `entry-point`, ",
+            "pyproject.toml:9: unknown key `allowed` in `[tool.toolplane.egress]`\n  to do: did you mean `allow`?",
+            "pyproject.toml:7: `soon` is no duration",
+        ]) {
+            assert!(problem.starts_with(told), "{problem}");
+        }
+        assert_eq!(problems.len(), 4, "{problems:#?}");
+    }
+
+    #[test]
+    fn a_table_that_is_nearly_called_like_ours_is_told() {
+        let problems = problems("[project]\nname = \"a\"\n[tool.toolplan]\nentry-point = \"a:b\"\n");
+        assert!(problems[0].contains("pyproject.toml:3: `[tool.toolplan]` is not a table that is read\n  to do: did you mean `[tool.toolplane]`?"), "{problems:?}");
     }
 
     #[test]

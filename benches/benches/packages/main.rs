@@ -1,150 +1,64 @@
 //! The packages that tools of language models use most: each is installed as a publish installs it, imported while the
 //! tool is built, and put to a line of real use in the sandbox. A line of Markdown for each says what came of it.
 //!
-//! `cargo bench --workspace --bench packages --profile release [-- NAME…]`
+//! `cargo bench --workspace --bench packages --profile release [-- [--list FILE] [--least N] [NAME…]]`
 //!
+//! `--list` reads another list: TOML like `list.toml`, or names, one a line. Names choose from the list, and may be of
+//! packages that it does not have. Where no use is known of a package, everything that it was made to be imported as is
+//! imported. `--least` makes the bench fail where fewer work.
 //! It takes the newest versions that the index has, so it needs the index, and its table is of the day of the run.
 
+mod list;
+mod modules;
+mod trial;
+
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
-use runtime::engine::{Options, Runtime};
-use runtime::invoke::{Call, Limits, Mode};
-use runtime::outcome::{Failure, Outcome};
-use sdk::base::Base;
-use sdk::dependencies::{self, Packages, Settings};
-use sdk::project::{MANIFEST, Project};
-use sdk::snapshot::Snapshotter;
-use serde::Deserialize;
-use serde_json::json;
+use anyhow::{Context, Result, bail};
 
-const LIST: &str = include_str!("list.toml");
+use crate::trial::Bench;
 
-#[derive(Deserialize)]
-struct List {
-    package: Vec<Entry>,
-}
-
-/// A package, and what to do with it.
-#[derive(Deserialize)]
-struct Entry {
-    name: String,
-    /// What it needs and does not require itself.
-    #[serde(default)]
-    with: Vec<String>,
-    /// The module that a tool imports.
-    import: String,
-    /// Python that fails where the package does not do its work.
-    #[serde(rename = "use")]
-    code: String,
-}
-
-/// How far a package comes, and why no further.
 #[derive(Default)]
-struct Finding {
-    version: Option<String>,
-    is_imported: bool,
-    is_used: bool,
-    why: String,
+struct Arguments {
+    list: Option<PathBuf>,
+    least: usize,
+    names: Vec<String>,
 }
 
-struct Bench {
-    cache: PathBuf,
-    settings: Settings,
-    snapshotter: Snapshotter,
-    runtime: Runtime,
-    executor: tokio::runtime::Runtime,
-}
-
-fn main() -> Result<()> {
-    let wanted: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let List { mut package } = toml::from_str(LIST)?;
-    package.retain(|entry| wanted.is_empty() || wanted.contains(&entry.name));
-    ensure!(!package.is_empty(), "the list has none of these names");
-    let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("toolplane-cache");
-    let bench = Bench {
-        settings: Settings::default(),
-        snapshotter: Snapshotter::new(Base::find_or_make(&cache)?)?,
-        runtime: Runtime::new(Options::new(&cache))?,
-        executor: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
-        cache,
-    };
-    println!("| package | version | imports | works | why not |\n| --- | --- | --- | --- | --- |");
-    let (mut imported, mut used) = (0, 0);
-    for entry in &package {
-        let found = bench.find(entry)?;
-        imported += usize::from(found.is_imported);
-        used += usize::from(found.is_used);
-        let version = found.version.unwrap_or_default();
-        let mark = |is_so| if is_so { "yes" } else { "no" };
-        let (imports, works) = (mark(found.is_imported), mark(found.is_used));
-        println!("| {} | {version} | {imports} | {works} | {} |", entry.name, found.why.replace('|', "\\|"));
+fn main() -> Result<ExitCode> {
+    let Arguments { list, least, names } = parse(std::env::args().skip(1))?;
+    let entries = list::read(list.as_deref(), &names)?;
+    let bench = Bench::new(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("toolplane-cache"))?;
+    println!("| package | version | result |\n| --- | --- | --- |");
+    let mut passed = 0;
+    for entry in &entries {
+        let found = bench.find(entry);
+        let passing = if entry.code.is_some() { "works" } else { "can be imported" };
+        let result = found.why_not.as_ref().map_or(passing.to_owned(), |why| why.replace('|', "\\|"));
+        passed += usize::from(found.why_not.is_none());
+        println!("| {} | {} | {result} |", entry.name, found.version.unwrap_or_default());
     }
-    eprintln!("{} packages, {imported} can be imported, {used} work", package.len());
-    Ok(())
+    eprintln!("{passed} of {} packages passed", entries.len());
+    if passed < least {
+        eprintln!("at least {least} were to pass");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
-impl Bench {
-    fn find(&self, entry: &Entry) -> Result<Finding> {
-        let folder = write_project(entry)?;
-        let project = match Project::read(folder.path()) {
-            Ok(project) => project,
-            Err(error) => return refused(Finding::default(), error),
-        };
-        let packages = match self.install(&project) {
-            Ok(packages) => packages,
-            Err(error) => return refused(Finding::default(), error),
-        };
-        let mut found = Finding::default();
-        let direct = &project.manifest.dependencies[0];
-        found.version =
-            packages.list().iter().find(|one| one.name == direct.name()).map(|package| package.version.clone());
-        let built = match self.snapshotter.build(&project, &packages, &Limits::for_build()) {
-            Ok(built) => built,
-            Err(error) => return refused(found, error),
-        };
-        found.is_imported = true;
-        let file = folder.path().join("tool.wasm");
-        fs_err::write(&file, built.bytes)?;
-        let (tool, parameters) = (self.runtime.load_file(&file)?, json!({}));
-        let call = Call::new(&parameters, Mode::Regular);
-        match self.executor.block_on(tool.invoke(&call, &Limits::default()))?.outcome {
-            Outcome::Returned { .. } => found.is_used = true,
-            Outcome::Failed(Failure { exception_type, message, .. }) => {
-                found.why = first_line(&format!("{exception_type}: {message}"));
-            }
+fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments> {
+    let mut parsed = Arguments::default();
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
+        match argument.as_str() {
+            // Cargo gives it to every bench.
+            "--bench" => {}
+            "--list" => parsed.list = Some(value()?.into()),
+            "--least" => parsed.least = value()?.parse().context("--least needs a number")?,
+            option if option.starts_with('-') => bail!("there is no option {option}: give --list, --least, or names"),
+            _ => parsed.names.push(argument),
         }
-        Ok(found)
     }
-
-    fn install(&self, project: &Project) -> Result<Packages, sdk::Error> {
-        let lock = dependencies::lock(project, &self.settings, &self.cache)?;
-        dependencies::install(project, &lock, &self.settings, self.snapshotter.base(), &self.cache)
-    }
-}
-
-/// What an author would be told; a fault of ours ends the bench.
-fn refused(found: Finding, error: sdk::Error) -> Result<Finding> {
-    let sdk::Error::Refused(problems) = error else { return Err(error.into()) };
-    let why: Vec<_> = problems.iter().map(|problem| first_line(&problem.message)).collect();
-    Ok(Finding { why: why.join("; "), ..found })
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
-}
-
-fn write_project(entry: &Entry) -> Result<tempfile::TempDir> {
-    let folder = tempfile::tempdir()?;
-    let source = folder.path().join("src");
-    fs_err::create_dir(&source)?;
-    let dependencies: Vec<_> = std::iter::once(&entry.name).chain(&entry.with).collect();
-    let manifest = format!(
-        "[project]\nname = \"tried\"\ndependencies = {dependencies:?}\n[tool.toolplane]\nentry-point = \"tried:answer\"\n"
-    );
-    fs_err::write(folder.path().join(MANIFEST), manifest)?;
-    let body: String = entry.code.trim().lines().map(|line| format!("    {line}\n")).collect();
-    let code = format!("import {}\n\n\ndef answer() -> str:\n{body}    return \"it works\"\n", entry.import);
-    fs_err::write(source.join("tried.py"), code)?;
-    Ok(folder)
+    Ok(parsed)
 }

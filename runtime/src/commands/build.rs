@@ -17,6 +17,12 @@ pub struct Arguments {
     output: PathBuf,
 }
 
+impl Arguments {
+    pub fn project(&self) -> &Path {
+        &self.project
+    }
+}
+
 pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Result<ExitCode, Error> {
     let built = builds::build(cache, &arguments.project, settings)?;
     fs_err::copy(&built, &arguments.output).map_err(|source| Error::internal("write the built file", source))?;

@@ -16,6 +16,12 @@ pub struct Arguments {
     project: PathBuf,
 }
 
+impl Arguments {
+    pub fn project(&self) -> &Path {
+        &self.project
+    }
+}
+
 pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Result<ExitCode, Error> {
     let lock = builds::lock(cache, &arguments.project, settings)?;
     let path = arguments.project.join(LOCK);

@@ -2,14 +2,17 @@
 
 mod build;
 mod check;
-pub mod exit;
+mod env_file;
+mod exit;
 mod lock;
 mod network;
+mod new;
 mod packages;
+mod report;
 mod run;
+mod schema;
 mod test;
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,9 +22,16 @@ use runtime::network::NetworkSettings;
 use runtime::{Error, builds};
 use sdk::dependencies::Settings;
 
+const EXAMPLES: &str = "Examples:
+  runtime new weather
+  runtime check weather
+  runtime run weather --input '{\"start\": \"2026-12-21\", \"end\": \"2027-01-03\"}'
+
+`runtime help COMMAND` has examples of each.";
+
 /// Build, check and run Toolplane tools on this machine, in the sandbox that production uses.
 #[derive(Parser)]
-#[command(name = "runtime", version, arg_required_else_help = true)]
+#[command(name = "runtime", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Arguments {
     /// Where the Python base and built tools are kept.
     #[arg(long, global = true, env = "TOOLPLANE_CACHE", value_name = "DIR")]
@@ -34,43 +44,57 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make a project to start from.
+    New(new::Arguments),
     /// Run a tool once and print what it returns.
     Run(run::Arguments),
     /// Build a project into one file.
     Build(build::Arguments),
     /// Say everything that is wrong with a project.
     Check(check::Arguments),
+    /// Print what a language model is told of a tool.
+    Schema(schema::Arguments),
     /// Run a project's own tests in the sandbox, with pytest.
     Test(test::Arguments),
     /// Resolve a project's dependencies to the newest versions and write them into its `pylock.toml`.
     Lock(lock::Arguments),
 }
 
-/// Carries out a command line.
-pub fn execute(arguments: Arguments) -> Result<ExitCode, Error> {
+/// Carries out a command line, and says what went wrong.
+pub fn execute(arguments: Arguments) -> ExitCode {
+    let folder = arguments.command.folder().to_owned();
+    carry_out(arguments).unwrap_or_else(|error| {
+        report::print(&error, &folder);
+        exit::of(&error)
+    })
+}
+
+fn carry_out(arguments: Arguments) -> Result<ExitCode, Error> {
     let cache = arguments.cache.unwrap_or_else(default_cache);
     let settings = arguments.packages.settings();
     match arguments.command {
+        Command::New(arguments) => new::execute(arguments),
         Command::Run(arguments) => run::execute(arguments, &cache, &settings),
         Command::Build(arguments) => build::execute(arguments, &cache, &settings),
         Command::Check(arguments) => check::execute(arguments, &cache, &settings),
+        Command::Schema(arguments) => schema::execute(arguments, &cache, &settings),
         Command::Test(arguments) => test::execute(arguments, &cache, &settings),
         Command::Lock(arguments) => lock::execute(arguments, &cache, &settings),
     }
 }
 
-/// Prints an error for a person: what is wrong, then, for faults of ours, the chain of reasons.
-pub fn report(error: &Error) {
-    let label = if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-        "\x1b[1;31merror\x1b[0m"
-    } else {
-        "error"
-    };
-    eprintln!("{label}: {error}");
-    let mut source = std::error::Error::source(error);
-    while let Some(reason) = source {
-        eprintln!("  because: {reason}");
-        source = reason.source();
+impl Command {
+    /// The project's folder, where there is one: problems name files in it.
+    fn folder(&self) -> &Path {
+        match self {
+            Self::New(_) => Path::new("."),
+            Self::Run(arguments) => arguments.tool(),
+            Self::Build(arguments) => arguments.project(),
+            Self::Check(arguments) => arguments.project(),
+            Self::Schema(arguments) => arguments.tool(),
+            Self::Test(arguments) => arguments.project(),
+            Self::Lock(arguments) => arguments.project(),
+        }
     }
 }
 
@@ -89,4 +113,25 @@ fn default_cache() -> PathBuf {
     let home = || std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(".cache");
     let caches = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);
     caches.join("toolplane")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_help_of_every_command_shows_examples() {
+        Arguments::command().debug_assert();
+        let mut program = Arguments::command();
+        let commands = program.get_subcommands_mut().filter(|command| command.get_name() != "help");
+        let mut helps: Vec<_> = commands.map(|command| command.render_help().to_string()).collect();
+        assert_eq!(helps.len(), 7);
+        helps.push(program.render_help().to_string());
+        for help in helps {
+            let (_, examples) = help.split_once("Examples:\n  runtime ").unwrap_or_else(|| panic!("{help}"));
+            assert!(examples.lines().count() >= 2, "{help}");
+        }
+    }
 }

@@ -11,6 +11,9 @@ pub struct Arguments {
     /// The package index; by default the one that uv takes. It may hold a user's name and a password.
     #[arg(long, global = true, env = "TOOLPLANE_INDEX_URL", hide_env_values = true, value_name = "URL", value_parser = IndexUrl::parse)]
     index_url: Option<IndexUrl>,
+    /// A further index, asked before it; may be repeated. The first that knows a package is the only one asked for it.
+    #[arg(long, global = true, env = "TOOLPLANE_EXTRA_INDEX_URL", hide_env_values = true, value_name = "URL", value_parser = IndexUrl::parse, value_delimiter = ' ')]
+    extra_index_url: Vec<IndexUrl>,
     /// A folder of wheels to take packages from, beside the index.
     #[arg(long, global = true, env = "TOOLPLANE_FIND_LINKS", value_name = "DIR")]
     find_links: Option<PathBuf>,
@@ -23,6 +26,7 @@ impl Arguments {
     pub fn settings(self) -> Settings {
         Settings {
             index_url: self.index_url,
+            extra_index_urls: self.extra_index_url,
             find_links: self.find_links,
             network: if self.offline { Network::Off } else { Network::Anywhere },
             ..Settings::default()

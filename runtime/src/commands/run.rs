@@ -17,7 +17,8 @@ use super::exit;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   runtime run --input '{\"city\": \"Ghent\"}'
-  runtime run weather.wasm --input @input.json --env WEATHER_UNITS=metric --secret WEATHER_API_KEY=…
+  runtime run weather --input @input.json --env-file .env
+  runtime run weather.wasm --env WEATHER_UNITS=metric --secret WEATHER_API_KEY=…
   echo '{\"city\": \"Ghent\"}' | runtime run weather --input - --json")]
 pub struct Arguments {
     /// The project's folder, or a built file.
@@ -32,6 +33,9 @@ pub struct Arguments {
     /// A secret environment variable; may be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     secret: Vec<(String, String)>,
+    /// A file of variables, `NAME=VALUE` a line; may be repeated. What is given by itself goes before it.
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
     /// How the tool is to run.
     #[arg(long, default_value = "regular", value_enum)]
     mode: ModeArgument,
@@ -48,13 +52,23 @@ enum ModeArgument {
     ConversationSimulation,
 }
 
+impl Arguments {
+    pub fn tool(&self) -> &Path {
+        &self.tool
+    }
+}
+
 pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Result<ExitCode, Error> {
     let parameters = input(&arguments.input)?;
+    let mut of_files = Vec::new();
+    for file in &arguments.env_file {
+        of_files.extend(super::env_file::read(file)?);
+    }
     let built = super::built_file(&arguments.tool, cache, settings)?;
     let tool = super::single_runtime(cache, arguments.network.settings())?.load_file(&built)?;
     tool.check_input(&parameters)?;
 
-    let given = arguments.env.into_iter().chain(arguments.secret);
+    let given = of_files.into_iter().chain(arguments.env).chain(arguments.secret);
     let env = given.map(|(name, value)| (name, Hidden(value))).collect();
     let mode = match arguments.mode {
         ModeArgument::Regular => Mode::Regular,
@@ -66,7 +80,9 @@ pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Resul
     if let Some(name) = missing.first() {
         let problem = Problem::new(
             format!("the tool requires the variable {name}, and it is not given"),
-            format!("add `--env {name}=…`, or `--secret {name}=…` where it is a secret"),
+            format!(
+                "add `--env {name}=…`, or `--secret {name}=…` where it is a secret, or name a file with `--env-file`"
+            ),
         );
         return Err(sdk::Error::from(problem).into());
     }

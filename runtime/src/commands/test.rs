@@ -24,6 +24,12 @@ pub struct Arguments {
     arguments: Vec<String>,
 }
 
+impl Arguments {
+    pub fn project(&self) -> &Path {
+        &self.project
+    }
+}
+
 pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Result<ExitCode, Error> {
     let project = Project::read(&arguments.project)?;
     let code = testing::run(&project, &arguments.arguments, settings, cache, &Limits::for_tests())?;

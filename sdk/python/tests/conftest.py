@@ -27,16 +27,16 @@ class ToolProject:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
-    def load(self, entry_point: str = "weather:forecast", packages: str | None = None) -> dict[str, Any]:
+    def load(self, entry_point: str = "weather:forecast", **fields: Any) -> dict[str, Any]:
         importlib.invalidate_caches()
-        path = [str(self.root / "src"), str(self.root), *([packages] if packages else [])]
-        text = json.dumps({"root": str(self.root), "path": path, "entry_point": entry_point, "name": "weather"})
-        described: dict[str, Any] = json.loads(loading.load(text))
+        path = [str(self.root / "src"), str(self.root)]
+        project = {"root": str(self.root), "path": path, "entry_point": entry_point, "name": "weather", **fields}
+        described: dict[str, Any] = json.loads(loading.load(json.dumps(project)))
         return described
 
-    def problems(self, entry_point: str = "weather:forecast", packages: str | None = None) -> tuple[Problem, ...]:
+    def problems(self, entry_point: str = "weather:forecast", **fields: Any) -> tuple[Problem, ...]:
         with pytest.raises(DefinitionError) as raised:
-            self.load(entry_point, packages)
+            self.load(entry_point, **fields)
         return raised.value.problems
 
     def invoke(self, parameters: dict[str, Any] | None = None, **call: Any) -> str:

@@ -1,5 +1,6 @@
 """Loading a project: what is described, and every kind of problem with its file, line and remedy."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -192,3 +193,108 @@ def test_a_simulation_must_fit(project: ToolProject) -> None:
         "the simulation requires `days`, which is optional in the tool",
         "the simulation has a parameter `other` that the tool does not have",
     ]
+
+
+BROKEN_PACKAGES = {
+    "raising": "\n\nraise ValueError('too old')",
+    "checking": "def check(text):\n    raise ValueError(text)",
+    "native": "import native._speedups",
+    "lacking": "import lacking.parts",
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "remedy"),
+    [
+        (
+            "import raising",
+            "ValueError while importing `Raising-Package` (raising/__init__.py, line 3): too old",
+            "use another version of `Raising-Package`; or import it inside the function",
+        ),
+        (
+            "import checking; checking.check('no')",
+            "ValueError while importing, raised by `Checking-Package` (checking/__init__.py, line 2): no",
+            "make the module importable",
+        ),
+        (
+            "import native",
+            "`Native-Package` needs its module `native._speedups`, which is compiled code and does not run in the "
+            "sandbox (native/__init__.py, line 1)",
+            "use a version of `Native-Package` that is Python alone",
+        ),
+        (
+            "import lacking",
+            "`Lacking-Package` needs its module `lacking.parts`, which is not there (lacking/__init__.py, line 1); "
+            "compiled code never is, in the sandbox",
+            "use a version of `Lacking-Package` that is Python alone",
+        ),
+        ("import native.misspelt", "`native` has no module `native.misspelt`", "correct the name, or add the file"),
+    ],
+    ids=["raises", "is-called", "compiled", "lacks-a-part", "the-author-misspelt-it"],
+)
+def test_what_a_package_does_is_told_with_its_name(
+    project: ToolProject, tmp_path: Path, source: str, message: str, remedy: str
+) -> None:
+    packages = tmp_path / "site-packages"
+    for name, code in BROKEN_PACKAGES.items():
+        if source.endswith("misspelt"):
+            code = ""
+        (packages / name).mkdir(parents=True)
+        (packages / name / "__init__.py").write_text(code)
+        information = packages / f"{name}_package-1.dist-info"
+        information.mkdir()
+        information.joinpath("METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.title()}-Package\nVersion: 1\n")
+        record = f"{name}/__init__.py,,\nnative/_speedups.cpython-314-x86_64-linux-gnu.so,,\n"
+        information.joinpath("RECORD").write_text(record)
+    project.write(weather=f"\n{source}")
+    (problem,) = project.problems(packages=str(packages))
+    assert (problem.file, problem.line) == ("src/weather.py", 2)
+    assert problem.message == message
+    assert (problem.remedy or "").startswith(remedy)
+
+
+READS = [
+    ("KEY = os.getenv('API_KEY')", "the variable `API_KEY` is read while the tool is imported"),
+    ("KEY = os.environ.get('API_KEY', '')", "the variable `API_KEY` is read while the tool is imported"),
+    ("KEY = os.environ['API_KEY']", "the variable `API_KEY` is read while the tool is imported"),
+    ("HAS = b'API_KEY' in os.environb", "the variable `API_KEY` is read while the tool is imported"),
+    ("ALL = dict(os.environ)", "all variables are read while the tool is imported"),
+    ("ALL = os.environ.copy()", "all variables are read while the tool is imported"),
+    ("import raising", "the variable `API_KEY` is read by `raising` while it is imported (raising.py, line 2)"),
+    ("import client; client.Client()", "the variable `API_KEY` is read by `client` (client.py, line 4)"),
+]
+
+
+@pytest.mark.parametrize(("source", "message"), READS)
+def test_a_variable_that_is_read_while_importing(
+    project: ToolProject, tmp_path: Path, source: str, message: str
+) -> None:
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    (packages / "raising.py").write_text("import os\nKEY = os.getenv('API_KEY')\n")
+    (packages / "client.py").write_text(
+        "import os\nclass Client:\n    def __init__(self):\n        self.key = os.environ.get('API_KEY')\n"
+    )
+    project.write(weather=f"import os\nHOME = os.getenv('HOME')\n{source}\ndef forecast(): return os.getenv('API_KEY')")
+    (problem,) = project.problems(packages=str(packages), variables=["API_KEY"])
+    assert (problem.file, problem.line) == ("src/weather.py", 3)
+    assert problem.message.startswith(message)
+    assert "inside the function" in (problem.remedy or "")
+
+
+def test_variables_can_be_read_when_the_tool_runs_and_packages_may_look_at_all(
+    project: ToolProject, tmp_path: Path
+) -> None:
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    (packages / "copying.py").write_text("import os\nENVIRONMENT = dict(os.environ)\n")
+    project.write(weather="import copying, os\nif os.getenv('OTHER'): raise ValueError\ndef forecast(): return os.environ['API_KEY']")
+    project.load(packages=str(packages), variables=["API_KEY"])
+    assert project.invoke(env={"API_KEY": "k"}) == "k"
+    del os.environ["API_KEY"]
+
+
+def test_what_was_read_comes_before_what_came_of_it(project: ToolProject) -> None:
+    project.write(weather="import os\nKEY = os.getenv('API_KEY')\nBEGIN = KEY[:3]")
+    read, came_of_it = project.problems(variables=["API_KEY"])
+    assert (read.line, came_of_it.line) == (2, 3)

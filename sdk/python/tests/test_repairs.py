@@ -90,22 +90,34 @@ for call in (Point, lambda: ours.dlopen("libc.so.6"), lambda: (c_int32 * 2)(), l
 """
 
 HYGIENE = """
-import os, sys
-from toolplane import hygiene
-from toolplane.project import Project
-root = os.path.dirname(sys.argv[1])
-project = Project("p", root, (root,), "m:f")
+import json, os, sys, tokenize
+from toolplane import hygiene, loading
+from toolplane.errors import DefinitionError
+root, packages = sys.argv[1:]
 hygiene.install()
 before = open
-def build():
-    hygiene.begin()
-    module = {}
-    exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), module)
-    return module, hygiene.end(project)
-module, problems = build()
-assert open is before
-assert [(problem.file, problem.line) for problem in problems] == [("m.py", 3), ("m.py", 4), ("m.py", 5), ("m.py", 7)], problems
+def load(entry_point):
+    text = json.dumps({"root": root, "path": [root], "entry_point": entry_point, "name": "p", "packages": packages})
+    try:
+        loading.load(text)
+    except DefinitionError as error:
+        return error.problems
+    return ()
+problems = load("opens:f")
+assert open is before and tokenize._builtin_open is before
+import opens, io, _socket, sqlite3
+assert opens.open_file is before and opens.FileIO is io.FileIO and type(io.FileIO) is type
+assert [(problem.file, problem.line) for problem in problems] == [("opens.py", n) for n in opens.LEFT_OPEN], problems
 assert all("is left open" in problem.message for problem in problems)
+
+(problem,) = load("uses:f")
+assert problem == (
+    "`Leaky-Package` leaves a socket open when it is imported (leaky/core.py, line 2)",
+    "uses.py", 3, "import it inside the function",
+), problem
+(problem,) = load("calls:f")
+assert problem.message.startswith("the file '/dev/null', which `Leaky-Package` opens (leaky/lazy.py, line 2), is left")
+assert (problem.file, problem.line) == ("calls.py", 2) and problem.remedy.startswith("open it inside"), problem
 """
 
 
@@ -114,19 +126,44 @@ def test_a_repair_in_a_process_of_its_own(program: str) -> None:
     _run(program)
 
 
-def test_what_an_import_leaves_open_is_told_with_its_line(tmp_path: Path) -> None:
-    module = tmp_path / "m.py"
-    module.write_text(
-        "import os, socket, sqlite3\n"
-        "with open(__file__) if '__file__' in globals() else open('/dev/null') as closed: closed.read()\n"
-        "file = open('/dev/null')\n"
-        "descriptor = os.open('/dev/null', os.O_RDONLY)\n"
-        "talk = socket.socket()\n"
-        "memory = sqlite3.connect(':memory:')\n"
-        f"database = sqlite3.connect({str(tmp_path / 'd.db')!r})\n"
-        "socket.socket().close(); sqlite3.connect('').close()\n"
-    )
-    _run(HYGIENE, str(module))
+OPENS = """\
+import _socket, io, os, socket, sqlite3, tokenize
+from io import FileIO
+from builtins import open as open_file
+with open(__file__) as closed: closed.read()
+file = open('/dev/null')
+descriptor = os.open('/dev/null', os.O_RDONLY)
+talk = socket.socket()
+memory = sqlite3.connect(':memory:')
+database = sqlite3.connect('DATABASE')
+socket.socket().close(); sqlite3.connect('').close(); FileIO('/dev/null').close()
+raw = FileIO('/dev/null')
+bare = _socket.socket()
+other = sqlite3.Connection('DATABASE')
+bound = tokenize._builtin_open('/dev/null')
+class Mine(FileIO, io.RawIOBase): pass
+mine = Mine('/dev/null')
+assert isinstance(open('/dev/null', 'rb', buffering=0), FileIO) and isinstance(talk, _socket.socket)
+assert isinstance(memory, sqlite3.Connection) and issubclass(Mine, io.FileIO) and not isinstance(raw, Mine)
+LEFT_OPEN = [5, 6, 7, 9, 11, 12, 13, 14, 16]
+def f() -> None: ...
+"""
+
+
+def test_what_an_import_leaves_open_is_told_with_its_line_or_its_package(tmp_path: Path) -> None:
+    root, packages = tmp_path / "tool", tmp_path / "packages"
+    information = packages / "leaky_package-1.0.dist-info"
+    for folder in (root, packages / "leaky", information):
+        folder.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: Leaky-Package\nVersion: 1.0\n")
+    (information / "RECORD").write_text("leaky/__init__.py,,\nleaky/core.py,,\nleaky/lazy.py,,\n")
+    (packages / "leaky" / "__init__.py").write_text("")
+    (packages / "leaky" / "core.py").write_text("import socket\nprobe = socket.socket()\n")
+    (packages / "leaky" / "lazy.py").write_text("def read():\n    return open('/dev/null')\n")
+    (root / "opens.py").write_text(OPENS.replace("DATABASE", str(tmp_path / "d.db")))
+    (root / "uses.py").write_text("\n\nimport leaky.core\ndef f() -> None: ...\n")
+    (root / "calls.py").write_text("import leaky.lazy\nfile = leaky.lazy.read()\ndef f() -> None: ...\n")
+    _run(HYGIENE, str(root), str(packages))
 
 
 def _run(program: str, *arguments: str) -> None:

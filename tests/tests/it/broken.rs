@@ -12,7 +12,7 @@ pub struct Broken {
     pub remedy: &'static str,
 }
 
-pub const BROKEN: [Broken; 10] = [
+pub const BROKEN: [Broken; 11] = [
     Broken {
         project: "broken/no_manifest",
         place: "pyproject.toml: ",
@@ -36,6 +36,12 @@ pub const BROKEN: [Broken; 10] = [
         place: "src/settings.py:3: ",
         problem: "KeyError while importing: 'PLACE'",
         remedy: "read `context.env` inside the function",
+    },
+    Broken {
+        project: "broken/reads_variable",
+        place: "src/reads_variable.py:3: ",
+        problem: "the variable `API_KEY` is read while the tool is imported",
+        remedy: "read it inside the function, as `context.env[\"API_KEY\"]`",
     },
     Broken {
         project: "broken/leaves_file_open",
@@ -70,8 +76,8 @@ pub const BROKEN: [Broken; 10] = [
     Broken {
         project: "broken/unknown_key",
         place: "pyproject.toml:9: ",
-        problem: "unknown field `time-out`",
-        remedy: "expected one of `entry-point`, `env`, `secrets`, `timeout`, `memory`",
+        problem: "unknown key `time-out` in `[tool.toolplane]`",
+        remedy: "did you mean `timeout`?",
     },
 ];
 
@@ -102,6 +108,9 @@ async fn a_broken_project_is_refused_with_file_line_and_remedy_and_leaves_nothin
     let server = Server::start().await;
     server.author("work").push(&BROKEN.map(|broken| broken.project));
     let tool = server.client.create_tool("broken").await;
+    // One of them requires it, which is seen before anything is built.
+    let required = serde_json::json!({"name": "API_KEY", "value": "k", "is_secret": true});
+    server.client.set_envvars(&tool, serde_json::json!({"inserts": [required]})).await.expect(204);
     let before = server.installation.lasting_files();
     assert!(!before.is_empty(), "the data folder has files that can be compared");
 

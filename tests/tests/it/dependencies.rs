@@ -16,15 +16,19 @@ use crate::server::{Installation, Server};
 use wheels::Wheel;
 
 /// What the tool of [`project`] answers.
-const OUTPUT: &str = r#"{"greeting":"Hello from data","extra":"paint","version":"1.10","files":true,"left_out":true}"#;
+const OUTPUT: &str =
+    r#"{"greeting":"Hello from data","extra":"paint","version":"1.10","files":true,"left_out":true,"bytecode":true}"#;
 
 const CODE: &str = r#"
+import os
 from importlib import metadata, resources, util
 
 import palette
 
 
 def answer() -> dict:
+    import colorsys
+
     import palette.late
 
     return {
@@ -33,6 +37,7 @@ def answer() -> dict:
         "version": metadata.version("palette"),
         "files": palette.__file__ == "/packages/palette/__init__.py" and resources.files("palette").is_dir(),
         "left_out": util.find_spec("windows_only") is None,
+        "bytecode": all(os.path.isfile(module.__spec__.cached) for module in (palette, palette.late, colorsys)),
     }
 "#;
 
@@ -97,6 +102,62 @@ fn what_cannot_be_installed_is_refused_by_name_with_line_requirer_and_remedy() {
     let broken = runtime(&links, &["check", text_of(&project)]);
     assert_eq!(broken.status.code(), Some(3));
     assert!(text(&broken.stderr).contains(&format!("its SHA-256 is {hash}")), "{}", text(&broken.stderr));
+}
+
+#[test]
+fn what_a_package_does_while_it_is_imported_is_told_with_its_name_line_and_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let links = folder.path().join("links");
+    fs_err::create_dir_all(&links).unwrap();
+    Wheel::new("leaky_client", "1")
+        .file("leaky/__init__.py", "")
+        .file("leaky/probe.py", "import socket\nprobe = socket.socket()\n")
+        .write(&links);
+    Wheel::new("old_client", "1").file("old.py", "\nraise RuntimeError('not on this Python')\n").write(&links);
+    // One that is known to work without its compiled part, and a version that does not.
+    Wheel::new("pyyaml", "99")
+        .tags("cp314-cp314-manylinux_2_17_x86_64")
+        .file("yaml/__init__.py", "from yaml import _yaml\n")
+        .file("yaml/_yaml.cpython-314-x86_64-linux-gnu.so", "ELF")
+        .write(&links);
+    Wheel::new("greedy_client", "1").file("greedy.py", "import os\nKEY = os.getenv('API_KEY')\n").write(&links);
+    let cases = [
+        (
+            "leaky-client",
+            "leaky.probe",
+            "src/tool.py:1: `leaky_client` leaves a socket open when it is imported (leaky/probe.py, line 2)",
+            "import it inside the function",
+        ),
+        (
+            "old-client",
+            "old",
+            "src/tool.py:1: RuntimeError while importing `old_client` (old.py, line 2): not on this Python",
+            "use another version of `old_client`",
+        ),
+        (
+            "pyyaml",
+            "yaml",
+            "src/tool.py:1: `pyyaml` needs its module `yaml._yaml`, which is compiled code and does not run in the sandbox",
+            "use a version of `pyyaml` that is Python alone",
+        ),
+        (
+            "greedy-client",
+            "greedy",
+            "src/tool.py:1: the variable `API_KEY` is read by `greedy_client` while it is imported (greedy.py, line 2)",
+            "import it inside the function, where the variables are set",
+        ),
+    ];
+    for (package, module, problem, remedy) in cases {
+        let project = folder.path().join("painted");
+        write_project(&project, &[package], &format!("import {module}\n\ndef answer() -> str:\n    return 'it'\n"));
+        let manifest = fs_err::read_to_string(project.join("pyproject.toml")).unwrap();
+        fs_err::write(project.join("pyproject.toml"), format!("{manifest}secrets = [\"API_KEY\"]\n")).unwrap();
+        let refused = runtime(&links, &["check", text_of(&project)]);
+        assert_eq!(refused.status.code(), Some(3), "{}", text(&refused.stderr));
+        for part in [problem, remedy] {
+            assert!(text(&refused.stderr).contains(part), "`{part}` is not in {}", text(&refused.stderr));
+        }
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod access;
 mod answers;
 mod api_keys;
 mod auth_matrix;
+mod authoring;
 mod branches;
 mod broken;
 mod commits;

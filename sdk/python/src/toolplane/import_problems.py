@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from toolplane import failure
+from toolplane import failure, places
 from toolplane.errors import DefinitionError, Problem
 from toolplane.project import Project
 
@@ -40,8 +40,18 @@ def describe(error: BaseException, entry_module: str, project: Project) -> Probl
             line,
             'move what runs on import under `if __name__ == "__main__":`',
         )
-    message = f"{failure.type_name(error)} while importing: {failure.message_of(error)}"
-    return Problem(message, file, line, _remedy(error))
+    kind, told = failure.type_name(error), failure.message_of(error)
+    package = places.package(places.of_error(error), project)
+    if package is None:
+        return Problem(f"{kind} while importing: {told}", file, line, _remedy(error))
+    if not package.is_importing:
+        message = f"{kind} while importing, raised by `{package.name}` ({package.where}): {told}"
+        return Problem(message, file, line, _remedy(error))
+    missing = _missing_part(error)
+    if missing is not None and places.is_compiled(missing, project):
+        return _compiled(missing, package, project)._replace(file=file, line=line)
+    message = f"{kind} while importing `{package.name}` ({package.where}): {told}"
+    return Problem(message, file, line, _remedy_of_package(error, package))
 
 
 def attribute(module: ModuleType, name: str, project: Project) -> Any:
@@ -113,12 +123,37 @@ def _missing_module(error: ModuleNotFoundError, project: Project) -> Problem:
             f"the standard library's `{name}`{by} does not exist in the sandbox",
             remedy="import it only where it is used, or use a package that works without it",
         )
+    running = places.package(places.of_error(error), project)
+    if running is not None and running.is_importing and (places.is_compiled(name, project) or _is_part_of(name, error, project)):
+        return _compiled(name, running, project)
     if package != name and package in sys.modules:
         return Problem(f"`{package}` has no module `{name}`", remedy="correct the name, or add the file")
     return Problem(
         f"the module `{name}`{by} was not found",
         remedy=f'add "{_PACKAGES.get(package, package)}" to `dependencies` under `[project]` in pyproject.toml',
     )
+
+
+def _compiled(name: str, package: places.Package, project: Project) -> Problem:
+    """A package that lacks a module of its own: nearly always one that was compiled for another machine."""
+    if places.is_compiled(name, project):
+        what = f"which is compiled code and does not run in the sandbox ({package.where})"
+    else:
+        what = f"which is not there ({package.where}); compiled code never is, in the sandbox"
+    remedy = f"use a version of `{package.name}` that is Python alone, or another package"
+    return Problem(f"`{package.name}` needs its module `{name}`, {what}", remedy=remedy)
+
+
+def _is_part_of(name: str, error: BaseException, project: Project) -> bool:
+    """Whether the module that imports the missing one is of the same package."""
+    importer = _foreign_importer(error, project)
+    return "." in name and importer is not None and importer.partition(".")[0] == name.partition(".")[0]
+
+
+def _missing_part(error: BaseException) -> str | None:
+    """The module behind `from . import _speedups`, which Python tells as a name that cannot be imported."""
+    name = getattr(error, "name_from", None)
+    return f"{error.name}.{name}" if isinstance(error, ImportError) and error.name and name else None
 
 
 def _foreign_importer(error: BaseException, project: Project) -> str | None:
@@ -152,6 +187,15 @@ def _remedy(error: BaseException) -> str | None:
     if isinstance(error, ImportError):
         return "correct the import"
     return "make the module importable; what needs an invocation belongs inside the function"
+
+
+def _remedy_of_package(error: BaseException, package: places.Package) -> str:
+    if isinstance(error, KeyError) and _raised_by_environ(error):
+        return f"`{package.name}` wants a variable: import it inside the function, where the variables are set"
+    return (
+        f"use another version of `{package.name}`; or import it inside the function, "
+        "where the variables are set and the network can be reached, if it is that which it lacks"
+    )
 
 
 def _raised_by_environ(error: BaseException) -> bool:

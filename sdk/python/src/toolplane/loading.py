@@ -12,7 +12,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from toolplane import convert, eventloop, hygiene, import_problems, invoking, schema, signature, testing
+from toolplane import convert, eventloop, hygiene, import_problems, invoking, schema, signature, testing, variables
 from toolplane.errors import DefinitionError, Problem
 from toolplane.invoking import Callee, LoadedTool
 from toolplane.project import Project
@@ -28,13 +28,19 @@ def load(text: str) -> str:
     if project.tests is not None:
         _find_modules(project)
         return str(testing.run(project, project.tests))
+    description, problems = "", list[Problem]()
     hygiene.begin()
+    reads = variables.begin(project)
     try:
         description = _load(project)
+    except DefinitionError as error:
+        problems += error.problems
     finally:
+        read = variables.end(reads, project)
         left_open = hygiene.end(project)
-    if left_open:
-        raise DefinitionError(left_open)
+    # What an import that failed leaves open says nothing. What it read may be why it failed.
+    if problems := variables.before(read, problems or left_open):
+        raise DefinitionError(problems)
     # The collector writes into every object that it visits, and each page that is written to is copied for
     # every invocation: what is loaded now is taken out of its sight.
     gc.collect()

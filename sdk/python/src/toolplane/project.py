@@ -19,6 +19,8 @@ class Project:
     """The folder of its packages."""
     tests: tuple[str, ...] | None = None
     """pytest's arguments, where its tests are to run and nothing is built."""
+    variables: frozenset[str] = frozenset()
+    """The variables and secrets that it declares."""
 
     @classmethod
     def parse(cls, text: str) -> "Project":
@@ -31,6 +33,7 @@ class Project:
             entry_point=fields["entry_point"],
             packages=fields.get("packages"),
             tests=None if fields.get("tests") is None else tuple(fields["tests"]),
+            variables=frozenset(fields.get("variables", ())),
         )
 
     def relative(self, file: str | None) -> str | None:

@@ -81,6 +81,32 @@ fn credentials_that_the_index_refuses_are_said_to_be_so() {
 }
 
 #[test]
+fn further_indexes_are_asked_first_and_alone_for_what_they_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) =
+        (folder_with_a_wheel(&folder.path().join("a")), folder_with_a_wheel(&folder.path().join("b")));
+    // A newer version elsewhere is not preferred: anybody could have put it there.
+    Wheel::new("private", "2").file("private.py", "SECRET = 'a stranger\'s'\n").write(&second);
+    Wheel::new("public", "1").file("public.py", "").write(&second);
+    let (extra, index) = (Index::start(&first), Index::start(&second));
+    let project = folder.path().join("private");
+    write_project(&project, &["private", "public"], CODE);
+    let urls = ["--index-url", &index.url(), "--extra-index-url", &extra.url()];
+
+    let run = runtime(&index, &[&["run", text_of(&project)][..], &urls].concat());
+
+    assert_eq!(text(&run.stdout), format!("{}\n", text_of(&first)), "{}", text(&run.stderr));
+    assert!(extra.answered.load(Ordering::SeqCst) > 0);
+    // The extra index alone does not have the other package, and the index alone has the stranger's.
+    let alone = runtime(&index, &["lock", text_of(&project), "--index-url", &extra.url()]);
+    assert_eq!(alone.status.code(), Some(3), "{}", text(&alone.stderr));
+    assert!(!text(&alone.stderr).contains("p%40ss"), "{}", text(&alone.stderr));
+    let locked = runtime(&index, &["lock", text_of(&project), "--index-url", &index.url()]);
+    assert_eq!(locked.status.code(), Some(0), "{}", text(&locked.stderr));
+    assert!(fs_err::read_to_string(project.join("pylock.toml")).unwrap().contains("private-2-py3-none-any.whl"));
+}
+
+#[test]
 fn a_url_of_a_wheel_is_installed_and_held_against_its_hash() {
     let folder = tempfile::tempdir().unwrap();
     let links = folder_with_a_wheel(folder.path());
