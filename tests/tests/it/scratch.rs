@@ -33,7 +33,7 @@ async fn programs_find_what_they_expect_of_a_temporary_folder() {
     assert_eq!(returned("trees").await, json!([walked, [["f", false, 1]], "g", []]));
     assert_eq!(
         returned("metadata").await,
-        json!([4, 1.0, 2.5, true, false, true, false, ["python", "tmp", "tool"], "/tmp/f"])
+        json!([4, 1.0, 2.5, true, false, true, false, ["dev", "python", "tmp", "tool"], "/tmp/f"])
     );
     let unpacked = ["untarred", "untarred/in", "untarred/in/f", "unzipped", "unzipped/f", "unzipped/g", "content"];
     assert_eq!(returned("archives").await, json!(unpacked));
