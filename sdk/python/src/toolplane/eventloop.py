@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from toolplane import processes, turns
+from toolplane import processes, refusals, turns
 from toolplane.turns import Deadlock as Deadlock
 from toolplane.turns import SetAside, Turn
 
@@ -172,6 +172,17 @@ def loop_class() -> "type[asyncio.AbstractEventLoop]":
             turn = Turn(lambda: settle(turn, future, func, args))
             turns.add(turn)
             return future
+
+        async def sock_connect(self, sock: Any, address: Any) -> None:
+            """The base class learns by a number that a connection was not made."""
+            try:
+                await super().sock_connect(sock, address)
+                return
+            except OSError as error:
+                failed = refusals.not_connected(address, error)
+                if failed is error:
+                    raise
+            raise failed
 
         async def subprocess_exec(self, protocol_factory: Any, program: Any, *args: Any, **kwargs: Any) -> Any:
             raise processes.no_program(program)
