@@ -4,52 +4,33 @@
 //! to be translated. Every request is read whole and written anew, so what two parsers could understand differently never
 //! reaches a server.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::http::request::Parts;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
-use sdk::sandbox::Refusal;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use super::handshake::{self, Agreed, Beginning, Failed, FailedKind, Question};
+use super::handshake::{self, Agreed, Beginning};
 use super::peek::Peeked;
-use super::pool::{Connection, Key, RequestBody};
-use super::session::Shared;
-use super::{dial, tls};
-
-/// The most headers of one message. Servers commonly take 100.
-const MOST_HEADERS: usize = 128;
-
-/// The longest head of one message.
-const HEAD_BYTES: usize = 256 << 10;
+use super::pool::{Connection, RequestBody};
+use super::route::{HEAD_BYTES, MOST_HEADERS, Route, Server, is_host};
+use super::usage::Exhausted;
 
 type ResponseBody = BoxBody<Bytes, anyhow::Error>;
 
-/// Where the requests of one guest's connection go.
-pub struct Route {
-    pub shared: Arc<Shared>,
-    pub host: String,
-    pub port: u16,
-    /// They were checked.
-    pub addresses: Vec<IpAddr>,
-    /// For plain text and for TLS.
-    pub keys: [Key; 2],
-}
-
 /// Serves a guest's connection until either side ends it.
-pub async fn serve(route: Route, mut guest: DuplexStream, server: Option<TcpStream>) {
+pub async fn serve(route: Route, mut guest: DuplexStream, server: Server) {
     let mut read = BytesMut::new();
-    let Ok(beginning) = handshake::beginning(&mut guest, &mut read).await else { return };
+    let Ok(beginning) = handshake::beginning(&mut guest, &mut read).await else { return route.give_back(server) };
     let first = match beginning {
         Beginning::Plain => route.open_plain(server).await.ok(),
         Beginning::Tls(question) => {
@@ -105,32 +86,30 @@ impl Exchange {
             return Ok(refusal);
         }
         let shared = &self.route.shared;
-        shared.meter.request()?;
+        if let Err(exhausted) = shared.meter.request().and_then(|()| shared.meter.received(0)) {
+            return Ok(exceeded(exhausted));
+        }
         let (mut parts, body) = request.into_parts();
         remove_hop_by_hop(&mut parts.headers);
         parts.version = Version::HTTP_11;
+        // What may be said twice (RFC 9110, section 9.2.2), and can be.
+        let again = (parts.method.is_idempotent() && body.is_end_stream()).then(|| parts.clone());
         let meter = Arc::clone(shared);
         let body = body.map_err(anyhow::Error::from).map_frame(move |frame| frame);
         let body = counted(body, move |bytes| meter.meter.sent(bytes).map_err(Into::into));
-        let mut request = Request::from_parts(parts, body);
         let next = std::mem::replace(&mut *self.next.lock().await, Next::None);
-        let mut connection = match next.connection().await {
+        let connection = match next.connection().await {
             Some(connection) => connection,
             None => self.route.open(self.is_tls).await?,
         };
-        let response = loop {
-            match connection.sender.try_send_request(request).await {
-                Ok(response) => break response,
-                // The server closed it while it waited, and has not seen the request.
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) => {
-                        request = unsent;
-                        connection = self.route.dial(self.is_tls).await?;
-                    }
-                    None => return Err(error.into_error().into()),
-                },
-            }
+        let sent = self.send(Request::from_parts(parts, body), again, connection).await;
+        let (response, mut connection) = match (sent, shared.meter.sent(0)) {
+            (Ok(sent), _) => sent,
+            // It was broken off here, and not by the server.
+            (Err(_), Err(exhausted)) => return Ok(exceeded(exhausted)),
+            (Err(error), Ok(())) => return Err(error),
         };
+        connection.has_waited = true;
         let limit = shared.gateway.settings.idle_timeout;
         let returning = tokio::spawn(async move {
             let ready = tokio::time::timeout(limit, connection.sender.ready()).await;
@@ -143,6 +122,29 @@ impl Exchange {
         let body =
             counted(body.map_err(anyhow::Error::from), move |bytes| meter.meter.received(bytes).map_err(Into::into));
         Ok(Response::from_parts(parts, body))
+    }
+
+    /// Sends a request; once more over a new connection, when the one that was there turns out to be closed and the
+    /// server has not seen the request, or may see it twice.
+    async fn send(
+        &self,
+        request: Request<RequestBody>,
+        again: Option<Parts>,
+        mut connection: Connection,
+    ) -> anyhow::Result<(Response<Incoming>, Connection)> {
+        let mut error = match connection.sender.try_send_request(request).await {
+            Ok(response) => return Ok((response, connection)),
+            Err(error) => error,
+        };
+        let repeated = match error.take_message() {
+            Some(unsent) => Some(unsent),
+            None if connection.has_waited => again.map(|parts| Request::from_parts(parts, nothing())),
+            None => None,
+        };
+        let Some(request) = repeated else { return Err(error.into_error().into()) };
+        let mut connection = self.route.dial(self.is_tls).await?;
+        let response = connection.sender.send_request(request).await?;
+        Ok((response, connection))
     }
 
     /// What must not be forwarded, in words for the author.
@@ -196,100 +198,6 @@ impl Drop for Exchange {
             }
         });
     }
-}
-
-impl Route {
-    async fn open(&self, is_tls: bool) -> anyhow::Result<Connection> {
-        let gateway = &self.shared.gateway;
-        match gateway.pool.take(self.key(is_tls), &gateway.settings) {
-            Some(connection) => Ok(connection),
-            None => self.dial(is_tls).await,
-        }
-    }
-
-    async fn dial(&self, is_tls: bool) -> anyhow::Result<Connection> {
-        let dialed = dial::connect(&self.addresses, self.port, &self.shared.gateway.settings).await;
-        let server = dialed.map_err(|refusal| anyhow::anyhow!("the server could not be reached: {refusal:?}"))?;
-        if is_tls {
-            self.secure(server).await.map_err(|failed| anyhow::anyhow!("{}", failed.message))
-        } else {
-            start(server, None).await
-        }
-    }
-
-    async fn open_plain(&self, server: Option<TcpStream>) -> anyhow::Result<(Connection, bool)> {
-        let connection = match server {
-            Some(server) => start(server, None).await?,
-            None => self.open(false).await?,
-        };
-        Ok((connection, false))
-    }
-
-    async fn open_tls(&self, question: &Question, server: Option<TcpStream>) -> Result<Connection, Failed> {
-        if let Some(name) = &question.server_name
-            && !is_host(name, &self.host, self.port, true)
-        {
-            let message = format!("TLS for {name:.253} was asked for on a connection to {}", self.host);
-            return Err(Failed::new(FailedKind::Denied, message));
-        }
-        let gateway = &self.shared.gateway;
-        if let Some(connection) = gateway.pool.take(self.key(true), &gateway.settings) {
-            return Ok(connection);
-        }
-        let server = match server {
-            Some(server) => server,
-            None => dial::connect(&self.addresses, self.port, &gateway.settings).await.map_err(unreached)?,
-        };
-        self.secure(server).await
-    }
-
-    async fn secure(&self, server: TcpStream) -> Result<Connection, Failed> {
-        let gateway = &self.shared.gateway;
-        let connector = gateway.connector().map_err(|error| Failed::new(FailedKind::Protocol, error.to_string()))?;
-        let (stream, agreed) = tls::shake_hands(connector, &self.host, server, &gateway.settings).await?;
-        let started = start(stream, Some(Arc::new(agreed))).await;
-        started.map_err(|error| Failed::new(FailedKind::Protocol, error.to_string()))
-    }
-
-    fn key(&self, is_tls: bool) -> &Key {
-        &self.keys[usize::from(is_tls)]
-    }
-}
-
-async fn start(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    agreed: Option<Arc<Agreed>>,
-) -> anyhow::Result<Connection> {
-    let (sender, connection) = hyper::client::conn::http1::Builder::new()
-        .preserve_header_case(true)
-        .max_headers(MOST_HEADERS)
-        .max_buf_size(HEAD_BYTES)
-        .handshake::<_, RequestBody>(TokioIo::new(stream))
-        .await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "A connection to a server ended early");
-        }
-    });
-    Ok(Connection { sender, agreed })
-}
-
-/// Whether `host[:port]`, as a client writes it, is this host.
-fn is_host(text: &str, host: &str, port: u16, is_tls: bool) -> bool {
-    let Ok(uri) = Uri::builder().authority(text).scheme("http").path_and_query("/").build() else { return false };
-    let Some(authority) = uri.authority().filter(|authority| !authority.as_str().contains('@')) else { return false };
-    let default = if is_tls { 443 } else { 80 };
-    let own = authority.host().trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
-    own.eq_ignore_ascii_case(host) && authority.port_u16().map_or(port == default || text == own, |own| own == port)
-}
-
-fn unreached(refusal: Refusal) -> Failed {
-    let (kind, message) = match refusal {
-        Refusal::Refused => (FailedKind::Refused, "Connection refused"),
-        Refusal::TimedOut => (FailedKind::Timeout, "the connection timed out"),
-        _ => (FailedKind::Unreachable, "No route to host"),
-    };
-    Failed::new(kind, message)
 }
 
 /// What concerns one connection only (RFC 9110, section 7.6.1).
@@ -351,6 +259,14 @@ impl<B: hyper::body::Body<Data = Bytes, Error = anyhow::Error>> hyper::body::Bod
     fn size_hint(&self) -> hyper::body::SizeHint {
         self.body.size_hint()
     }
+}
+
+fn nothing() -> RequestBody {
+    Empty::new().map_err(|never| match never {}).boxed()
+}
+
+fn exceeded(exhausted: Exhausted) -> Response<ResponseBody> {
+    refused(StatusCode::TOO_MANY_REQUESTS, exhausted.to_string())
 }
 
 fn refused(status: StatusCode, message: String) -> Response<ResponseBody> {

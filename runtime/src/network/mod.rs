@@ -6,7 +6,7 @@
 //! and https as they always do, and no key is ever in the sandbox.
 //!
 //! In reading order: [`gateway`] (one per process), [`session`] (one per invocation), [`address`] (what nobody may
-//! connect to), [`dial`], [`handshake`], [`tls`], [`http`] and [`pool`], [`raw`].
+//! connect to), [`dial`], [`handshake`], [`tls`], [`http`], [`route`] and [`pool`], [`raw`].
 
 mod address;
 mod dial;
@@ -16,6 +16,7 @@ mod http;
 mod peek;
 mod pool;
 mod raw;
+mod route;
 mod session;
 mod settings;
 mod tls;

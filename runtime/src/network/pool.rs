@@ -30,6 +30,8 @@ pub struct Connection {
     pub sender: SendRequest<RequestBody>,
     /// What TLS was agreed upon.
     pub agreed: Option<Arc<Agreed>>,
+    /// Whether it has waited for this request: the server may have closed it, which is not known before it is used.
+    pub has_waited: bool,
 }
 
 /// Connections that nobody uses now.
@@ -39,12 +41,6 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Whether there is one.
-    pub fn has(&self, key: &Key) -> bool {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.get(key).is_some_and(|waiting| waiting.iter().any(|(connection, _)| !connection.sender.is_closed()))
-    }
-
     /// Takes the one that was used last, which is the least likely to have been closed by the server.
     pub fn take(&self, key: &Key, settings: &NetworkSettings) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +54,8 @@ impl Pool {
     }
 
     /// Keeps one for the next. It is closed instead when there are enough.
-    pub fn put(&self, key: Key, connection: Connection, settings: &NetworkSettings) {
+    pub fn put(&self, key: Key, mut connection: Connection, settings: &NetworkSettings) {
+        connection.has_waited = true;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let total: usize = idle.values().map(Vec::len).sum();
         if total >= settings.idle_total {

@@ -15,20 +15,26 @@ const PIECE_BYTES: usize = 16 << 10;
 
 /// Passes bytes on until both sides have ended.
 pub async fn serve(shared: Arc<Shared>, host: String, mut guest: DuplexStream, mut server: TcpStream) {
-    let asked = match pass(&shared, &mut guest, &mut server, Watch::ForTls).await {
-        Ok(Some(asked)) => asked,
-        Ok(None) => return,
-        Err(error) => return tracing::debug!(%error, "A tool's connection ended early"),
+    let mut pieces = Pieces::default();
+    let asked = match pass(&shared, &mut guest, &mut server, &mut pieces, Watch::ForTls).await {
+        Err(Ended::Asked(asked)) => asked,
+        ended => return log(ended),
     };
     let secured = secure(&shared, &host, &asked, server).await;
     let answer = match &secured {
         Ok((_, agreed)) => handshake::answer(Ok(agreed), None),
         Err(failed) => handshake::answer(Err(failed), None),
     };
-    let sent = guest.write_all(&answer).await;
-    if let (Ok((mut server, _)), Ok(())) = (secured, sent)
-        && let Err(error) = pass(&shared, &mut guest, &mut server, Watch::ForNothing).await
-    {
+    // What the server said before comes before the answer.
+    pieces.received.extend_from_slice(&answer);
+    let sent = guest.write_all_buf(&mut pieces.received).await;
+    if let (Ok((mut server, _)), Ok(())) = (secured, sent) {
+        log(pass(&shared, &mut guest, &mut server, &mut pieces, Watch::ForNothing).await);
+    }
+}
+
+fn log(ended: Result<(), Ended>) {
+    if let Err(Ended::Early(error)) = ended {
         tracing::debug!(%error, "A tool's connection ended early");
     }
 }
@@ -52,45 +58,64 @@ enum Watch {
     ForNothing,
 }
 
-/// Answers a question for TLS, or nothing when both sides have ended.
+/// Why bytes pass no longer, before both sides have ended.
+enum Ended {
+    /// The guest asks for TLS.
+    Asked(Question),
+    Early(io::Error),
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        Self::Early(error)
+    }
+}
+
+/// What was read from one side and is not with the other yet. It outlives a direction that is stopped.
+#[derive(Default)]
+struct Pieces {
+    sent: BytesMut,
+    received: BytesMut,
+}
+
+/// Passes bytes on, in each direction whatever the other one waits for: a guest may send for long before it reads.
 async fn pass<S: AsyncRead + AsyncWrite + Unpin>(
     shared: &Shared,
     guest: &mut DuplexStream,
     server: &mut S,
+    pieces: &mut Pieces,
     watch: Watch,
-) -> io::Result<Option<Question>> {
-    let mut sent = BytesMut::with_capacity(PIECE_BYTES);
-    let mut received = BytesMut::with_capacity(PIECE_BYTES);
-    let (mut guest_ended, mut server_ended) = (false, false);
-    while !(guest_ended && server_ended) {
-        tokio::select! {
-            read = guest.read_buf(&mut sent), if !guest_ended => {
-                let size = read?;
-                if size == 0 {
-                    guest_ended = true;
-                    server.shutdown().await?;
-                } else if watch == Watch::ForTls && handshake::may_be_question(&sent) {
-                    match handshake::beginning(guest, &mut sent).await? {
-                        Beginning::Tls(question) => return Ok(Some(question)),
-                        Beginning::Plain => {}
-                    }
-                }
-                shared.meter.sent(sent.len()).map_err(io::Error::other)?;
-                server.write_all(&sent).await?;
-                server.flush().await?;
-                sent.clear();
+) -> Result<(), Ended> {
+    let (mut from_guest, mut to_guest) = tokio::io::split(guest);
+    let (mut from_server, mut to_server) = tokio::io::split(server);
+    let Pieces { sent, received } = pieces;
+    let to_the_server = async {
+        loop {
+            shared.meter.sent(sent.len()).map_err(io::Error::other)?;
+            to_server.write_all_buf(sent).await?;
+            to_server.flush().await?;
+            sent.reserve(PIECE_BYTES);
+            if from_guest.read_buf(sent).await? == 0 {
+                return Ok(to_server.shutdown().await?);
             }
-            read = server.read_buf(&mut received), if !server_ended => {
-                let size = read?;
-                if size == 0 {
-                    server_ended = true;
-                    guest.shutdown().await?;
-                }
-                shared.meter.received(size).map_err(io::Error::other)?;
-                guest.write_all(&received).await?;
-                received.clear();
+            if watch == Watch::ForTls
+                && handshake::may_be_question(sent)
+                && let Beginning::Tls(question) = handshake::beginning(&mut from_guest, sent).await?
+            {
+                return Err(Ended::Asked(question));
             }
         }
-    }
-    Ok(None)
+    };
+    let to_the_guest = async {
+        loop {
+            to_guest.write_all_buf(received).await?;
+            received.reserve(PIECE_BYTES);
+            let size = from_server.read_buf(received).await?;
+            if size == 0 {
+                return Ok::<_, Ended>(to_guest.shutdown().await?);
+            }
+            shared.meter.received(size).map_err(io::Error::other)?;
+        }
+    };
+    tokio::try_join!(to_the_server, to_the_guest).map(|((), ())| ())
 }

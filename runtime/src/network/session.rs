@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::gateway::Gateway;
 use super::pool::Key;
+use super::route::{Route, Server};
 use super::usage::{Meter, NetworkUse};
 use super::{dial, http, raw};
 
@@ -89,16 +90,16 @@ impl Network for Session {
             return Ok(near);
         }
         let key = |is_tls| Key { tenant: Arc::clone(&shared.tenant), host: host.clone(), port, is_tls };
-        let has_idle = shared.gateway.pool.has(&key(true)) || shared.gateway.pool.has(&key(false));
+        let waiting = [true, false].into_iter().find_map(|is_tls| {
+            Some(Server::Waiting { is_tls, connection: shared.gateway.pool.take(&key(is_tls), settings)? })
+        });
         // A guest learns from this very call whether anybody listens, unless it is known already.
-        let server = if has_idle { None } else { Some(dial::connect(&addresses, port, settings).await?) };
-        let route = http::Route {
-            shared: Arc::clone(shared),
-            host: host.clone(),
-            port,
-            addresses,
-            keys: [key(false), key(true)],
+        let server = match waiting {
+            Some(waiting) => waiting,
+            None => Server::Reached(dial::connect(&addresses, port, settings).await?),
         };
+        let route =
+            Route { shared: Arc::clone(shared), host: host.clone(), port, addresses, keys: [key(false), key(true)] };
         self.spawn(http::serve(route, far, server));
         Ok(near)
     }

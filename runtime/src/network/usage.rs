@@ -39,10 +39,11 @@ pub struct Meter {
 
 /// The limit that was reached, by its name in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the invocation has reached its limit of {limit} ({name})")]
+#[error("the invocation has reached its limit of {limit} {what} (`{name}` of the service's configuration)")]
 pub struct Exhausted {
-    name: &'static str,
     limit: u64,
+    what: &'static str,
+    name: &'static str,
 }
 
 impl Meter {
@@ -52,19 +53,21 @@ impl Meter {
     }
 
     pub fn connection(&self) -> Result<(), Exhausted> {
-        add(&self.connections, 1, self.limits.connections, "max_connections")
+        add(&self.connections, 1, self.limits.connections, "connections", "network.max_connections")
     }
 
     pub fn request(&self) -> Result<(), Exhausted> {
-        add(&self.requests, 1, self.limits.requests, "max_requests")
+        add(&self.requests, 1, self.limits.requests, "HTTP requests", "network.max_requests")
     }
 
+    /// With 0: whether the limit was reached before.
     pub fn sent(&self, bytes: usize) -> Result<(), Exhausted> {
-        add(&self.sent, bytes as u64, self.limits.sent_bytes, "max_sent_bytes")
+        add(&self.sent, bytes as u64, self.limits.sent_bytes, "bytes to servers", "network.max_sent_mib")
     }
 
+    /// With 0: whether the limit was reached before.
     pub fn received(&self, bytes: usize) -> Result<(), Exhausted> {
-        add(&self.received, bytes as u64, self.limits.received_bytes, "max_received_bytes")
+        add(&self.received, bytes as u64, self.limits.received_bytes, "bytes from servers", "network.max_received_mib")
     }
 
     pub fn denied(&self, host: &str) {
@@ -84,7 +87,7 @@ impl Meter {
     }
 }
 
-fn add(counter: &AtomicU64, amount: u64, limit: u64, name: &'static str) -> Result<(), Exhausted> {
+fn add(counter: &AtomicU64, amount: u64, limit: u64, what: &'static str, name: &'static str) -> Result<(), Exhausted> {
     let before = counter.fetch_add(amount, Ordering::Relaxed);
-    if before.saturating_add(amount) > limit { Err(Exhausted { name, limit }) } else { Ok(()) }
+    if before.saturating_add(amount) > limit { Err(Exhausted { limit, what, name }) } else { Ok(()) }
 }

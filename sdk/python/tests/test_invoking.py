@@ -119,3 +119,24 @@ def forecast():
     assert len(failure.stack_trace) <= 50
     if "object()" not in line:
         assert failure.stack_trace[0] == f'File "src/weather.py", line 6, in forecast\n    {line}'
+
+
+def test_variables_for_proxies_reach_the_function_and_no_library(
+    project: ToolProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "http_proxy", "NO_PROXY", "MY_PROXY"):
+        monkeypatch.setenv(name, "before")
+    project.write(
+        weather="""
+import os
+from toolplane import Context
+def forecast(*, context: Context) -> dict:
+    return {name: [os.environ[name], value] for name, value in context.env.items()}
+"""
+    )
+    project.load()
+    env = dict.fromkeys(("HTTPS_PROXY", "http_proxy", "NO_PROXY", "MY_PROXY"), "given")
+    assert project.invoke(env=env) == (
+        '{"HTTPS_PROXY":["before","given"],"http_proxy":["before","given"],"NO_PROXY":["before","given"],'
+        '"MY_PROXY":["given","given"]}'
+    )

@@ -1,12 +1,14 @@
 //! Toolplane as an outside client meets it: the real binaries, the real `git`, real sandboxes.
 //!
 //! The harness is [`programs`] (where the binaries are), [`server`] (a control plane in a temporary folder), [`client`]
-//! (its HTTP contract), [`author`] (who pushes with `git`), [`web`] (servers for tools to talk to) and [`wire`] (who
-//! speaks HTTP byte by byte). Each other module is a subject with its tests; each test has a server of its own. A publish
+//! (its HTTP contract), [`author`] (who pushes with `git`), [`web`] (servers for tools to talk to), [`networked`] (a tool
+//! that talks to them), [`fetched`] (real packages) and [`wire`] (who speaks HTTP byte by byte). Each other module is a subject with its tests; each test has a server of its own. A publish
 //! takes seconds, so a test asserts all that it can about one published tool.
 
 mod author;
 mod client;
+mod fetched;
+mod networked;
 mod programs;
 mod server;
 mod web;
@@ -19,6 +21,7 @@ mod auth_matrix;
 mod authoring;
 mod branches;
 mod broken;
+mod clients;
 mod commits;
 mod crashes;
 mod dependencies;
@@ -48,6 +51,7 @@ mod own_tests;
 mod publish_events;
 mod publishing;
 mod rate_limits;
+mod raw_clients;
 mod rejections;
 mod repository;
 mod restart;

@@ -1,52 +1,31 @@
 //! What a tool does with the network: through the host, to the hosts that its project names, and nowhere else.
 
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
 use crate::client::succeeded;
+use crate::networked::{self, Networked};
 use crate::programs;
 use crate::server::{Installation, Server};
 use crate::web::Web;
 
-/// The tool `network`, built for servers that run.
-struct Built {
-    web: Web,
-    file: PathBuf,
-    _folder: tempfile::TempDir,
-}
+/// The tool `network`.
+struct Built(Networked);
 
 impl Built {
     async fn new() -> Self {
-        let (web, folder) = (Web::start().await, tempfile::tempdir().unwrap());
-        let (project, file) = (folder.path().join("network"), folder.path().join("network.wasm"));
-        web.write_tool(&programs::tool("network"), &project);
-        let built = programs::command("runtime").arg("build").arg(&project).arg("-o").arg(&file).output().unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        Self { web, file, _folder: folder }
+        Self(Networked::new("network").await)
     }
 
     /// Runs one of the tool's functions, and answers the whole report.
     async fn run(&self, what: &str, port: u16) -> Value {
-        let mut command = tokio::process::Command::from(programs::command("runtime"));
-        command.arg("run").arg(&self.file).arg("--json").arg("--ca-file").arg(self.web.ca());
-        command
-            .args(["--allow-network", "127.0.0.0/8", "--input"])
-            .arg(json!({"what": what, "port": port}).to_string());
-        for name in ["api.test", "x.below.test", "untrusted.test", "lines.test"] {
-            command.arg("--resolve").arg(format!("{name}=127.0.0.1"));
-        }
-        let output = command.output().await.unwrap();
-        let report = serde_json::from_slice(&output.stdout);
-        report.unwrap_or_else(|_| panic!("{what}: {}", String::from_utf8_lossy(&output.stderr)))
+        self.0.run(&json!({"what": what, "port": port}), &[]).await
     }
 
     /// What a function returned, as JSON.
     async fn returned(&self, what: &str, port: u16) -> Value {
-        let report = self.run(what, port).await;
-        let output = report["result"]["output"].as_str().unwrap_or_else(|| panic!("{what}: {report}"));
-        serde_json::from_str(output).unwrap_or_else(|_| Value::from(output))
+        networked::output(&self.run(what, port).await)
     }
 
     /// The type and message of what a function raised.
@@ -61,7 +40,7 @@ impl Built {
 #[tokio::test]
 async fn the_standard_library_reaches_the_hosts_that_the_project_names() {
     let tool = Built::new().await;
-    let Web { http, https, lines, .. } = tool.web;
+    let Web { http, https, lines, .. } = tool.0.web;
 
     let got = tool.returned("get", http).await;
     assert_eq!((got["method"].as_str(), got["path"].as_str()), (Some("GET"), Some("/a%20path")));
@@ -72,6 +51,8 @@ async fn the_standard_library_reaches_the_hosts_that_the_project_names() {
     assert_eq!(tool.returned("twice", https).await, json!([2000, 3000]));
     assert_eq!(tool.returned("redirected", https).await, format!("https://x.below.test:{https}/echo"));
     assert_eq!(tool.returned("concurrently", https).await, json!(["/0", "/1", "/2"]));
+    // What may be said twice is, by the host; the rest is the author's to decide.
+    assert_eq!(tool.returned("closed_meanwhile", https).await, json!([200, "disconnected"]));
     let conversation = json!(["welcome", "hello", "STARTTLS", "secret", "TLSv1.3"]);
     assert_eq!(tool.returned("starttls", lines).await, conversation);
 
@@ -84,7 +65,7 @@ async fn the_standard_library_reaches_the_hosts_that_the_project_names() {
 #[tokio::test]
 async fn what_goes_wrong_is_told_as_the_library_tells_it() {
     let tool = Built::new().await;
-    let Web { http, https, untrusted, .. } = tool.web;
+    let Web { http, https, untrusted, .. } = tool.0.web;
 
     let (kind, message) = tool.raised("times_out", http).await;
     assert_eq!((kind.as_str(), message.as_str()), ("TimeoutError", "timed out"));
@@ -104,7 +85,7 @@ async fn what_goes_wrong_is_told_as_the_library_tells_it() {
 #[tokio::test]
 async fn nothing_else_can_be_reached_and_the_message_says_what_to_write() {
     let tool = Built::new().await;
-    let Web { http, https, .. } = tool.web;
+    let Web { http, https, .. } = tool.0.web;
 
     for (what, port, named) in [
         ("unnamed", https, format!("\"other.test:{https}\"")),
@@ -116,7 +97,7 @@ async fn nothing_else_can_be_reached_and_the_message_says_what_to_write() {
         assert_eq!(kind, "EgressDenied", "{what}: {message}");
         assert!(message.contains(&named) && message.contains("[tool.toolplane.egress]"), "{what}: {message}");
     }
-    let requests = tool.web.requests.load(Ordering::SeqCst);
+    let requests = tool.0.web.requests.load(Ordering::SeqCst);
     assert_eq!(requests, 1, "only the redirect's first request may have come");
     let report = tool.run("by_address", http).await;
     assert_eq!(report["network"]["denied"], json!([format!("127.0.0.1:{http}")]));
@@ -127,15 +108,15 @@ async fn nothing_else_can_be_reached_and_the_message_says_what_to_write() {
 #[tokio::test]
 async fn an_address_of_the_operators_own_networks_is_refused_even_where_its_name_is_allowed() {
     let tool = Built::new().await;
-    let port = tool.web.http;
+    let port = tool.0.web.http;
     let mut command = tokio::process::Command::from(programs::command("runtime"));
-    command.arg("run").arg(&tool.file).args(["--json", "--resolve", "api.test=127.0.0.1", "--input"]);
+    command.arg("run").arg(&tool.0.file).args(["--json", "--resolve", "api.test=127.0.0.1", "--input"]);
     let output = command.arg(json!({"what": "get", "port": port}).to_string()).output().await.unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["result"]["exception_type"], "EgressDenied", "{report}");
     let message = report["result"]["exception_message"].as_str().unwrap();
     assert!(message.contains("its address is one that the service keeps tools from"), "{message}");
-    assert_eq!(tool.web.requests.load(Ordering::SeqCst), 0);
+    assert_eq!(tool.0.web.requests.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
@@ -143,7 +124,7 @@ async fn published_tools_share_connections_and_a_second_request_costs_no_handsha
     let web = Web::start().await;
     let installation = Installation::new();
     let config = format!(
-        "[network]\nca_files = [{:?}]\nallow_networks = [\"127.0.0.0/8\"]\n[network.hosts]\n\"api.test\" = \"127.0.0.1\"\n",
+        "[network]\nmax_requests = 2\nca_files = [{:?}]\nallow_networks = [\"127.0.0.0/8\"]\n[network.hosts]\n\"api.test\" = \"127.0.0.1\"\n",
         web.ca()
     );
     installation.configure(&config);
@@ -159,5 +140,8 @@ async fn published_tools_share_connections_and_a_second_request_costs_no_handsha
         assert_eq!(result, succeeded("[2000,3000]"));
     }
     assert_eq!(web.requests.load(Ordering::SeqCst), 6);
+    let result = server.client.result(&tool, json!({"what": "thrice", "port": web.https})).await;
+    let limit = "toolplane: the invocation has reached its limit of 2 HTTP requests (`network.max_requests` of the service's configuration)\\n";
+    assert_eq!(result, succeeded(&format!("[200,200,429,\"{limit}\"]")));
     assert_eq!(web.handshakes.load(Ordering::SeqCst), 1);
 }

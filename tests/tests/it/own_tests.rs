@@ -1,10 +1,10 @@
 //! `runtime test`: a project's own tests, by the real pytest, in the sandbox.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 
 use crate::author::files_below;
-use crate::programs;
+use crate::{fetched, programs};
 
 /// The version that the wheels are of. What it needs comes along.
 const PYTEST: &str = "pytest==8.4.2";
@@ -35,7 +35,7 @@ def test_the_project_cannot_be_changed():
 
 #[test]
 fn the_scaffold_passes_its_tests_and_a_failing_one_is_shown_as_pytest_shows_it() {
-    let Some(wheels) = wheels() else { return };
+    let Some(wheels) = fetched::wheels("pytest", &[PYTEST, COLORAMA]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("project");
     for (path, content) in files_below(&programs::workspace().join("sdk/scaffold")) {
@@ -68,32 +68,6 @@ fn test(wheels: &Path, project: &Path, arguments: &[&str]) -> Output {
     let mut command = programs::command("runtime");
     command.arg("--offline").arg("--find-links").arg(wheels).arg("test").arg(project).args(arguments);
     command.output().unwrap()
-}
-
-/// A folder with the wheels of pytest, or None where they cannot be had.
-fn wheels() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pytest-wheels");
-    if folder.join("whole").exists() {
-        return Some(folder);
-    }
-    let mut pip = Command::new("python3");
-    pip.args([
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--only-binary=:all:",
-        PYTEST,
-        COLORAMA,
-    ]);
-    let output = pip.arg("--dest").arg(&folder).output().unwrap();
-    if !output.status.success() {
-        eprintln!("left out: {PYTEST} could not be fetched:\n{}", text(&output.stderr));
-        return None;
-    }
-    fs_err::write(folder.join("whole"), PYTEST).unwrap();
-    Some(folder)
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -1,24 +1,36 @@
 //! Web servers on loopback for tools to talk to: HTTP and HTTPS, with a certificate authority of their own.
 
-use std::convert::Infallible;
+pub mod answers;
+mod lines;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use serde_json::json;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 /// What the certificates are for.
-const NAMES: [&str; 4] = ["api.test", "*.below.test", "lines.test", "untrusted.test"];
+const NAMES: [&str; 8] = [
+    "api.test",
+    "*.below.test",
+    "lines.test",
+    "untrusted.test",
+    "expired.test",
+    "redis.test",
+    "postgres.test",
+    "mail.test",
+];
+
+/// Until when they are valid, unless that is long ago.
+const LAST_YEAR: i32 = 4096;
 
 /// Servers that end with the test's executor.
 pub struct Web {
@@ -26,12 +38,21 @@ pub struct Web {
     pub https: u16,
     /// Its certificate is of an authority that nobody trusts.
     pub untrusted: u16,
+    /// Its certificate was valid until long ago.
+    pub expired: u16,
+    /// Its certificate is for another name.
+    pub misnamed: u16,
     /// Speaks a line protocol, with STARTTLS.
     pub lines: u16,
     /// How many TLS handshakes the HTTPS server has done.
     pub handshakes: Arc<AtomicUsize>,
     /// How many requests both servers have seen.
     pub requests: Arc<AtomicUsize>,
+    /// The same certificate for servers that are other programs, and its key, as PEM files.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// Does TLS with that certificate.
+    pub acceptor: TlsAcceptor,
     ca: PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -43,15 +64,25 @@ impl Web {
         let (authority, stranger) = (authority("A test"), authority("A stranger"));
         let ca = folder.path().join("ca.pem");
         fs_err::write(&ca, authority.pem()).unwrap();
+        let (certificate, key) = (folder.path().join("server.pem"), folder.path().join("server.key"));
+        let identity = identity(&authority, &NAMES, LAST_YEAR);
+        fs_err::write(&certificate, identity.0.pem()).unwrap();
+        fs_err::write(&key, identity.1.serialize_pem()).unwrap();
         let (handshakes, requests) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
         let acceptor = acceptor(&authority, &NAMES);
+        let of = async |acceptor| serve(Some(acceptor), Arc::default(), Arc::default()).await;
         Self {
             http: serve(None, Arc::default(), Arc::clone(&requests)).await,
             https: serve(Some(acceptor.clone()), Arc::clone(&handshakes), Arc::clone(&requests)).await,
-            untrusted: serve(Some(self::acceptor(&stranger, &NAMES)), Arc::default(), Arc::default()).await,
-            lines: serve_lines(acceptor).await,
+            untrusted: of(self::acceptor(&stranger, &NAMES)).await,
+            expired: of(acceptor_until(&authority, &NAMES, 2020)).await,
+            misnamed: of(self::acceptor(&authority, &["elsewhere.test"])).await,
+            lines: lines::serve(acceptor.clone()).await,
             handshakes,
             requests,
+            certificate,
+            key,
+            acceptor,
             ca,
             _folder: folder,
         }
@@ -70,6 +101,8 @@ impl Web {
             .replace(":7080", &format!(":{}", self.http))
             .replace(":7443", &format!(":{}", self.https))
             .replace(":7444", &format!(":{}", self.untrusted))
+            .replace(":7445", &format!(":{}", self.expired))
+            .replace(":7446", &format!(":{}", self.misnamed))
             .replace(":7025", &format!(":{}", self.lines));
         fs_err::write(target.join("pyproject.toml"), manifest).unwrap();
         for file in fs_err::read_dir(tool.join("src")).unwrap() {
@@ -92,9 +125,12 @@ pub fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
 
 /// Does TLS with a certificate for these names.
 pub fn acceptor(authority: &CertifiedIssuer<KeyPair>, names: &[&str]) -> TlsAcceptor {
-    let key = KeyPair::generate().unwrap();
-    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, authority).unwrap();
+    acceptor_until(authority, names, LAST_YEAR)
+}
+
+/// The same, with a certificate that is valid until that year begins.
+fn acceptor_until(authority: &CertifiedIssuer<KeyPair>, names: &[&str], year: i32) -> TlsAcceptor {
+    let (certificate, key) = identity(authority, names, year);
     let chain = vec![CertificateDer::from(certificate.der().to_vec())];
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -105,6 +141,14 @@ pub fn acceptor(authority: &CertifiedIssuer<KeyPair>, names: &[&str]) -> TlsAcce
         .with_single_cert(chain, key)
         .unwrap();
     TlsAcceptor::from(Arc::new(config))
+}
+
+fn identity(authority: &CertifiedIssuer<KeyPair>, names: &[&str], year: i32) -> (Certificate, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.not_after = rcgen::date_time_ymd(year, 1, 1);
+    (params.signed_by(&key, authority).unwrap(), key)
 }
 
 async fn serve(acceptor: Option<TlsAcceptor>, handshakes: Arc<AtomicUsize>, requests: Arc<AtomicUsize>) -> u16 {
@@ -131,82 +175,17 @@ async fn serve(acceptor: Option<TlsAcceptor>, handshakes: Arc<AtomicUsize>, requ
 }
 
 async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, requests: Arc<AtomicUsize>) {
+    let own = AtomicUsize::new(0);
     let service = service_fn(|request: Request<Incoming>| {
         requests.fetch_add(1, Ordering::SeqCst);
-        respond(request)
+        let is_first = own.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            // The connection ends without an answer.
+            if request.uri().path() == "/once" && !is_first {
+                return Err(std::io::Error::other("one request was enough"));
+            }
+            Ok(answers::respond(request).await)
+        }
     });
     let _ended = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-}
-
-async fn respond(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (parts, body) = request.into_parts();
-    let response = Response::builder();
-    let response = match parts.uri.path() {
-        "/redirect" => {
-            response.status(302).header("Location", "/echo").header("Set-Cookie", "a=b").body(Full::default())
-        }
-        "/elsewhere" => response.status(302).header("Location", "http://other.test/").body(Full::default()),
-        // Never: whoever asks has to stop waiting by himself.
-        "/never" => std::future::pending().await,
-        path => {
-            let headers: serde_json::Map<_, _> = parts
-                .headers
-                .iter()
-                .map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes()))))
-                .collect();
-            let size = body.collect().await.map_or(0, |body| body.to_bytes().len());
-            let text =
-                json!({"method": parts.method.as_str(), "path": path, "headers": headers, "size": size}).to_string();
-            response.header("Content-Type", "application/json").body(Full::from(text))
-        }
-    };
-    Ok(response.unwrap())
-}
-
-/// Answers each line with itself; `STARTTLS` is answered in plain text, and what follows is TLS.
-async fn serve_lines(acceptor: TlsAcceptor) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                stream.write_all(b"welcome\n").await.unwrap();
-                if echo(&mut stream).await == Ended::WithStartTls {
-                    let stream: TcpStream = stream;
-                    if let Ok(mut stream) = acceptor.accept(stream).await {
-                        echo(&mut stream).await;
-                    }
-                }
-            });
-        }
-    });
-    port
-}
-
-#[derive(PartialEq, Eq)]
-enum Ended {
-    WithStartTls,
-    Closed,
-}
-
-async fn echo(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Ended {
-    let mut line = Vec::new();
-    loop {
-        let mut byte = [0];
-        if tokio::io::AsyncReadExt::read(stream, &mut byte).await.unwrap_or(0) == 0 {
-            return Ended::Closed;
-        }
-        line.push(byte[0]);
-        if byte == *b"\n" {
-            if stream.write_all(&line).await.is_err() || stream.flush().await.is_err() {
-                return Ended::Closed;
-            }
-            if line == b"STARTTLS\n" {
-                return Ended::WithStartTls;
-            }
-            line.clear();
-        }
-    }
 }

@@ -1,7 +1,8 @@
 """What the tool's project allows it to connect to, for the sake of messages: the host decides.
 
 A pattern is a host name, `*.` before one for everything below it, and a port behind it where the usual two of HTTP
-are not meant. The host's rule is the same, in the crate `runtime`, in `network/policy.rs`.
+are not meant; an address with colons stands in brackets. The host's rule is the same, in the crate `sdk`, in
+`egress.rs`, which also wrote the patterns that arrive here.
 """
 
 from dataclasses import dataclass
@@ -39,17 +40,35 @@ def explain(host: str, port: int | None) -> str | None:
         return None
     if any(_matches(pattern, host, port, ()) for pattern in _egress.tcp for port in ports):
         return None
-    entry = host if port is None or port in HTTP_PORTS else f"{host}:{port}"
+    name = f"[{host}]" if ":" in host else host
+    entry = name if port is None or port in HTTP_PORTS else f"{name}:{port}"
     return (
-        f"the tool may not connect to {host}{'' if port is None else f':{port}'}: "
+        f"the tool may not connect to {name}{'' if port is None else f':{port}'}: "
         f'add "{entry}" to `allow` in [tool.toolplane.egress] of pyproject.toml, '
         "or to `tcp` with its port when it does not speak HTTP"
     )
 
 
 def _matches(pattern: str, host: str, port: int, default_ports: tuple[int, ...]) -> bool:
-    name, _, number = pattern.partition(":")
+    if pattern.startswith("["):
+        name, _, number = pattern[1:].partition("]")
+        number = number.removeprefix(":")
+    else:
+        name, _, number = pattern.partition(":")
     if port not in ((int(number),) if number.isdecimal() else default_ports):
         return False
     host, name = host.lower().rstrip("."), name.lower()
-    return host.endswith(name[1:]) if name.startswith("*.") else host == name
+    return host.endswith(name[1:]) if name.startswith("*.") else _canonical(host) == name
+
+
+def _canonical(host: str) -> str:
+    """A host as the patterns have it: of the ways to write an address, one."""
+    if ":" not in host:
+        return host
+    import ipaddress  # Hardly ever needed, and it would be frozen into every tool.
+
+    try:
+        address = ipaddress.IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return str(address.ipv4_mapped or address)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from toolplane import processes, turns
+from toolplane import processes, refusals, turns
 from toolplane.turns import Deadlock as Deadlock
 from toolplane.turns import SetAside, Turn
 
@@ -47,6 +47,14 @@ def make_default() -> None:
     for name in ("SelectorEventLoop", "EventLoop"):
         if hasattr(asyncio, name):
             setattr(asyncio, name, loop_class())
+    # A loop that has only been left keeps its tasks.
+    close: Any = asyncio.Runner.close
+
+    def close_unless_left(self: Any) -> None:
+        if not getattr(self._loop, "_is_left", False):
+            close(self)
+
+    asyncio.Runner.close = close_unless_left  # type: ignore[method-assign]
 
 
 @functools.cache
@@ -71,6 +79,9 @@ def loop_class() -> "type[asyncio.AbstractEventLoop]":
             if timeout is None or timeout > 0:
                 timeout = turns.idle(timeout, self.loop.go_on)
                 if self.runs_forever and (turns.is_waited_for() or (timeout is None and not self.get_map())):
+                    raise SetAside
+                if timeout is None and self.loop.is_completing_for_others() and turns.is_waited_for():
+                    self.loop.leave()
                     raise SetAside
             if self.get_map():
                 return super().select(timeout)
@@ -152,6 +163,14 @@ def loop_class() -> "type[asyncio.AbstractEventLoop]":
             finally:
                 self._selector.runs_forever = False
 
+        def is_completing_for_others(self) -> bool:
+            """Whether it runs a coroutine that serves other threads, as anyio's portals do: in a daemon."""
+            return getattr(self, "_completing", False) and turns.current().daemon
+
+        def leave(self) -> None:
+            """What it runs goes on when others ask it something (`_write_to_self`)."""
+            self._is_left = True
+
         def run_until_complete(self, future: Any) -> Any:
             self._completing = True
             try:
@@ -172,6 +191,17 @@ def loop_class() -> "type[asyncio.AbstractEventLoop]":
             turn = Turn(lambda: settle(turn, future, func, args))
             turns.add(turn)
             return future
+
+        async def sock_connect(self, sock: Any, address: Any) -> None:
+            """The base class learns by a number that a connection was not made."""
+            try:
+                await super().sock_connect(sock, address)
+                return
+            except OSError as error:
+                failed = refusals.not_connected(address, error)
+                if failed is error:
+                    raise
+            raise failed
 
         async def subprocess_exec(self, protocol_factory: Any, program: Any, *args: Any, **kwargs: Any) -> Any:
             raise processes.no_program(program)

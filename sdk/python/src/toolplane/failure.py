@@ -97,6 +97,8 @@ def _denied(error: BaseException, project: Project) -> EgressDenied | None:
             seen.append(one)
             # urllib3 keeps what it wraps as `reason`, and requests keeps urllib3's as an argument.
             pending += [one.__context__, one.__cause__, getattr(one, "reason", None), *one.args]
+            if isinstance(one, BaseExceptionGroup):
+                pending += one.exceptions
     return None
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any
 
-from toolplane import egress, eventloop, failure
+from toolplane import egress, eventloop, failure, surroundings
 from toolplane.context import Context
 from toolplane.output import to_text
 from toolplane.project import Project
@@ -63,7 +63,7 @@ def invoke(call: str) -> str:
     for begin in at_begin:
         begin()
     if env := request["env"]:
-        os.environ.update(env)
+        os.environ.update((name, value) for name, value in env.items() if not surroundings.is_of_proxies(name))
     allowed = request["egress"]
     egress.install(egress.Egress(tuple(allowed["allow"]), tuple(allowed["tcp"])))
     callee = _tool.entry_point

@@ -26,6 +26,8 @@ _VARIABLES = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     # Where the base has the time zones (`sdk/src/time_zones.rs`). A package `tzdata` comes second, as on Linux.
     "PYTHONTZPATH": "/python/share/zoneinfo",
+    # A proxy could only be reached where the project allows it, and what goes through one has no host to be held against.
+    "NO_PROXY": "*",
 }
 
 
@@ -48,6 +50,12 @@ def install() -> None:
     after_import.repair("socket", _repair_socket)
 
 
+def is_of_proxies(variable: str) -> bool:
+    """Whether libraries read this variable for a proxy: it leads nowhere, whoever has set it."""
+    scheme, _, rest = variable.lower().partition("_")
+    return rest == "proxy" and scheme in _PROXY_SCHEMES
+
+
 def _user_id() -> int:
     return USER_ID
 
@@ -59,6 +67,8 @@ def _terminal_size(fd: int = 1, /) -> Any:
 def _random(size: int, flags: int = 0) -> bytes:
     return os.urandom(size)
 
+
+_PROXY_SCHEMES = frozenset(("http", "https", "all", "no", "ftp", "ws", "wss", "socks", "socks4", "socks5"))
 
 _FUNCTIONS: dict[str, Any] = {
     **dict.fromkeys(("getuid", "geteuid", "getgid", "getegid"), _user_id),

@@ -39,6 +39,31 @@ def twice(port: int) -> list:
     return sizes
 
 
+def thrice(port: int) -> list:
+    connection = http.client.HTTPSConnection("api.test", port, timeout=10)
+    answers = []
+    for _ in range(3):
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        answers.append([answer.status, answer.read().decode()])
+    return [answers[0][0], answers[1][0], *answers[2]]
+
+
+def closed_meanwhile(port: int) -> list:
+    """The server ends a connection when a second request comes, as one does that has just run out of patience."""
+    seen = []
+    for method, body in (("GET", None), ("POST", b"x")):
+        connection = http.client.HTTPSConnection("api.test", port, timeout=10)
+        connection.request("GET", "/once")
+        connection.getresponse().read()
+        try:
+            connection.request(method, "/once", body=body)
+            seen.append(connection.getresponse().status)
+        except http.client.RemoteDisconnected:
+            seen.append("disconnected")
+    return seen
+
+
 def redirected(port: int) -> str:
     with urllib.request.urlopen(f"https://x.below.test:{port}/redirect", timeout=10) as answer:
         return answer.url
