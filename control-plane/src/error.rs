@@ -78,6 +78,12 @@ pub enum Step {
     Index(usize),
 }
 
+impl From<&&str> for Step {
+    fn from(name: &&str) -> Self {
+        Self::from(*name)
+    }
+}
+
 impl From<&str> for Step {
     fn from(name: &str) -> Self {
         Self::Field(name.to_owned())
@@ -104,9 +110,9 @@ impl InvalidField {
 }
 
 impl Error {
-    /// One field that breaks one rule.
-    pub fn invalid(loc: &[&str], kind: &'static str, msg: impl ToString) -> Self {
-        Self::Invalid(vec![InvalidField::new(loc.iter().map(|step| Step::from(*step)).collect(), kind, msg)])
+    /// One field that breaks one rule. Where the way to it has a place in a list, its steps are [`Step`]s.
+    pub fn invalid<S: Into<Step>>(loc: impl IntoIterator<Item = S>, kind: &'static str, msg: impl ToString) -> Self {
+        Self::Invalid(vec![InvalidField::new(loc.into_iter().map(Into::into).collect(), kind, msg)])
     }
 
     /// A fault of ours, with the operation that failed.

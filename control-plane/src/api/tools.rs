@@ -130,7 +130,7 @@ impl IntoParams for ToolQuery {
 
 /// List tools.
 ///
-/// Those that the caller may not invoke are left out.
+/// Those that the caller may neither invoke nor modify nor delete are left out.
 #[utoipa::path(
     get,
     path = "/v1/{organization}/tool/",

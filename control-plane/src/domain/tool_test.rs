@@ -13,7 +13,7 @@ use crate::config;
 use crate::domain::invoke::{Input, check_inputs, duration_ms, status_of};
 use crate::domain::steps::Steps;
 use crate::domain::variables::{OpenVariables, check_value};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Step};
 use crate::model::{EnvVarName, InvocationStatus, OrgId};
 use crate::vault::SecretString;
 
@@ -84,7 +84,7 @@ impl ToolTest {
                 return Err(Error::invalid(&["body", field], "too_long", message));
             }
             for (name, value) in variables {
-                check_value(name, value, settings, &["body", field, name.as_str()])?;
+                check_value(name, value, settings, [Step::from("body"), Step::from(field), Step::from(name.as_str())])?;
             }
         }
         if let Some(name) = self.envvars.keys().find(|name| self.secret_envvars.contains_key(*name)) {
@@ -105,7 +105,8 @@ impl ToolTest {
         let mut problems = Vec::new();
         for (required, list, given, field) in lists {
             for name in required.iter().filter(|name| !given.keys().any(|given| given.as_str() == name.as_str())) {
-                problems.push(format!("pyproject.toml requires the variable {name} (`{list}`): give it in {field}"));
+                let message = format!("the project requires the variable {name} (`{list}`), and it is not given");
+                problems.push(manifest.variable_problem(name, message, format!("give it in {field}")).to_string());
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(Error::BadRequest(problems.join("\n"))) }
