@@ -101,7 +101,7 @@ impl IntoParams for CommitsQuery {
         let moment = || parameters::text().examples(["2026-01-31T12:00:00Z", "2026-01-31"]);
         vec![
             parameters::reference(),
-            parameters::one("path", "Only commits that change what is at this path.", parameters::text()),
+            parameters::one("path", "Only commits that change what is at this path.", parameters::repository_text()),
             parameters::one("committed_on_or_after", "RFC 3339, or a date: its beginning, UTC.", moment()),
             parameters::one("committed_on_or_before", "RFC 3339, or a date: its end, UTC.", moment()),
             limit,

@@ -93,7 +93,7 @@ struct FilesQuery;
 impl IntoParams for FilesQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let description = "The same as in the body, for a request that has none: 1 to 5 paths; the key repeats.";
-        vec![parameters::reference(), parameters::many("file_paths", description, parameters::text())]
+        vec![parameters::reference(), parameters::many("file_paths", description, parameters::repository_text())]
     }
 }
 
@@ -138,13 +138,16 @@ impl IntoParams for ReferenceQuery {
     params(
         ("file_path" = String, Path, description = "The file's path, escaped"),
         ReferenceQuery,
-        ("If-None-Match" = Option<String>, Header, description = "An `ETag` of an earlier answer"),
-        ("If-Range" = Option<String>, Header, description = "An `ETag` of an earlier answer"),
-        ("Range" = Option<String>, Header, description = "One range of bytes"),
+        ("If-None-Match" = Option<String>, Header, nullable = false, pattern = "^[!-~]([ -~]*[!-~])?$",
+            description = "An `ETag` of an earlier answer"),
+        ("If-Range" = Option<String>, Header, nullable = false, pattern = "^[!-~]([ -~]*[!-~])?$",
+            description = "An `ETag` of an earlier answer"),
+        ("Range" = Option<String>, Header, nullable = false, pattern = "^[!-~]([ -~]*[!-~])?$", example = "bytes=0-99",
+            description = "One range of bytes"),
     ),
     responses(
-        (status = 200, description = "The file's bytes", content_type = "application/octet-stream"),
-        (status = 206, description = "A range of the file's bytes", content_type = "application/octet-stream"),
+        (status = 200, description = "The file's bytes, of the type that its name or its content says", content_type = "*/*"),
+        (status = 206, description = "A range of the file's bytes", content_type = "*/*"),
         (status = 304, description = "The client has the file already"),
         (status = 404, description = "The organization, the `ref` or the file does not exist"),
         (status = 416, description = "The file has no such range"),

@@ -45,7 +45,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
-pub(crate) use connections::serve;
+pub(crate) use connections::{serve, serve_starting};
 
 /// Every route of the service. Methods and paths stand beside the handlers, where the document has them from: what is
 /// not in the document is not served.
@@ -119,6 +119,14 @@ fn other_slashes() -> OpenApiRouter<Arc<App>> {
 /// The contract as a document, made from the routes.
 pub fn document() -> utoipa::openapi::OpenApi {
     openapi::complete(routes().into_openapi())
+}
+
+/// What is served before there is a service: that it is starting.
+fn starting_router() -> Router {
+    Router::new()
+        .route("/healthz", get(ops::health))
+        .fallback(error::starting)
+        .layer(axum::middleware::from_fn(git::explain))
 }
 
 /// The service.

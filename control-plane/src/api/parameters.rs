@@ -76,7 +76,7 @@ pub fn switch(name: &str, description: &str) -> Parameter {
 
 /// Which state of the repository is meant.
 pub fn reference() -> Parameter {
-    let schema = text().default(Some(DEFAULT_REFERENCE.into())).examples(["main", "v1.0"]);
+    let schema = repository_text().default(Some(DEFAULT_REFERENCE.into())).examples(["main", "v1.0"]);
     query("ref").description(Some("A branch, a tag or a commit's 40 digits.")).schema(Some(schema)).build()
 }
 
@@ -115,6 +115,11 @@ pub fn many_unique(name: &str, description: &str, entry: impl Into<RefOr<Schema>
 /// Any text.
 pub fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// What may name something of a repository: any text without a NUL.
+pub fn repository_text() -> ObjectBuilder {
+    text().pattern(Some("^[^\\x00]*$"))
 }
 
 /// One of these texts.

@@ -105,6 +105,28 @@ async fn in_maintenance_only_operators_are_answered() {
 }
 
 #[tokio::test]
+async fn whoever_comes_while_the_service_starts_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Config::for_folder(folder.path()).unwrap().http;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // The library asks for one even where nothing speaks TLS. It fails only where there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let asked = async {
+        for (path, status) in [("/readyz", 503), ("/v1/acme/tool/", 503), ("/healthz", 200)] {
+            let answer = http.get(format!("{url}{path}")).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), status, "{path}");
+            assert_eq!(answer.headers().contains_key("retry-after"), status == 503, "{path}");
+            let text = answer.text().await.unwrap();
+            assert_eq!(text.contains("the service is starting"), status == 503, "{text}");
+        }
+        "open"
+    };
+    assert_eq!(super::serve_starting(&settings, &listener, asked).await, "open");
+}
+
+#[tokio::test]
 async fn whoever_comes_while_the_service_ends_is_told_so() {
     let edge = Edge::new(|_| {}).await;
     assert_eq!(edge.get("/v1/acme/tool/").await.status, 200);

@@ -81,6 +81,8 @@ impl App {
         let checked = self.check_publish(tool, &versions, &source, request.bump);
         let (version, (required_envvars, required_secret_envvars)) = steps.take(Step::Check, checked).await?;
 
+        // Until a version names it, nothing else keeps a build.
+        let _used = self.using_builds.read().await;
         let (build_key, build) = self.build(org, &source, steps).await?;
         steps.take(Step::Compile, self.loaded_tool(&build.component_sha256)).await?;
 

@@ -42,7 +42,9 @@ pub struct TestResult {
 impl App {
     /// Builds a project, or finds its build, and runs it once for each input, side by side.
     ///
-    /// There is no tool yet whose attributes a grant's conditions could be held against.
+    /// There is no tool yet whose attributes a grant's conditions could be held against, so they are held against none:
+    /// who may modify only tools of some name or tag may test nothing, who may modify all but some may test everything.
+    /// Only the given variables are there, and never a tool's own.
     pub async fn test_tool(self: &Arc<Self>, caller: &Caller, request: ToolTest) -> Result<Vec<TestResult>> {
         caller.require(permission::MODIFY_TOOL, &Attributes::new())?;
         request.check(&self.config.tool)?;
@@ -55,8 +57,11 @@ impl App {
     async fn build_and_run(self: &Arc<Self>, org: &OrgId, request: ToolTest) -> Result<Vec<TestResult>> {
         let source = self.locate(org, &request.commit_branch, &request.project_path).await?;
         request.check_required(&source.manifest)?;
-        let (_key, build) = self.build(org, &source, &Steps::unwatched()).await?;
-        let loaded = self.loaded_tool(&build.component_sha256).await?;
+        let loaded = {
+            let _used = self.using_builds.read().await;
+            let (_key, build) = self.build(org, &source, &Steps::unwatched()).await?;
+            self.loaded_tool(&build.component_sha256).await?
+        };
         check_inputs(&loaded, &request.inputs)?;
 
         let (inputs, variables) = request.opened();

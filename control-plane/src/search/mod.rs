@@ -30,8 +30,8 @@ use crate::model::{Invocation, InvocationId, OrgId};
 /// The most results of one search.
 const MAX_RESULTS: usize = 100;
 
-/// How many records may wait in memory. What waits is committed by the next search, which takes some milliseconds and
-/// more the more there are, and is indexed again after a crash.
+/// How many records may wait in memory. What waits is committed when nothing more comes, or by the next search, which
+/// takes some milliseconds and more the more there are, and is indexed again after a crash.
 const MAX_WAITING: usize = 1_000;
 
 /// The same while the index is far behind: the larger a commit, the less of it there is to merge later.
@@ -160,10 +160,20 @@ impl Search {
         if writing.waiting == 0 { Ok(()) } else { writing.commit() }
     }
 
+    /// Does what the next search would have to do before it can look.
+    pub fn get_ready(&self) -> Result<()> {
+        self.commit()?;
+        Ok(self.reader.reload()?)
+    }
+
+    /// How many records wait to be committed.
+    pub fn waiting(&self) -> usize {
+        self.lock().waiting
+    }
+
     /// The ids of the best matches, the best first. Every record that was added before is seen.
     pub fn find(&self, org: &OrgId, query: &SearchQuery) -> Result<Vec<InvocationId>> {
-        self.commit()?;
-        self.reader.reload()?;
+        self.get_ready()?;
         // Typos cost a walk through the whole dictionary and sort last: where there is enough without, it is spared.
         let found = self.find_with(org, query, Precision::AsWritten)?;
         if found.len() == MAX_RESULTS { Ok(found) } else { self.find_with(org, query, Precision::WithTypos) }

@@ -207,6 +207,39 @@ async fn conditions_let_through_what_they_name() {
 }
 
 #[tokio::test]
+async fn whoever_changes_tags_gets_no_rights_by_it() {
+    let server = Server::start().await;
+    let client = &server.client;
+    let of_team = |permission: &str, team: &str| {
+        provided(allow(permission), "Tool:Tag:team", json!({"type": "Equals", "value": team}))
+    };
+    let not_frozen = provided(deny("Tool:ModifyTool"), "Tool:Tag:frozen", json!({"type": "Equals", "value": "yes"}));
+    let grants =
+        [allow("Tool:ModifyTool"), of_team("Tool:InvokeTool", "core"), of_team("Tool:DeleteTool", "own"), not_frozen];
+    let user = client.with_grants("editor", &grants).await;
+    let legal = format!("tool/{}", create_tool(client, "legal", json!({"team": "legal"})).await);
+    let core = format!("tool/{}", create_tool(client, "core", json!({"team": "core"})).await);
+
+    for (tags, missing) in [
+        (json!({"team": "core"}), "Tool:InvokeTool"),
+        (json!({"team": "own"}), "Tool:DeleteTool"),
+        (json!({"team": "legal", "frozen": "yes"}), "Tool:ModifyTool"),
+    ] {
+        let refused = user.post(&legal, json!({"description": "Mine.", "tags": tags})).await.detail(403);
+        assert!(refused.contains(missing), "{refused}");
+    }
+    let kept = client.tools("tag=team:legal").await.remove(0);
+    assert_eq!((&kept["description"], &kept["tags"]), (&json!("A tool."), &json!([{"key": "team", "value": "legal"}])));
+    user.post(&legal, json!({"description": "Mine.", "tags": {"team": "data"}})).await.expect(204);
+    // What one has already is no gain, and rights may be lost.
+    user.post(&core, json!({"tags": {"team": "core", "beta": null}})).await.expect(204);
+    user.post(&core, json!({"tags": {}})).await.expect(204);
+    user.post(&core, json!({"tags": {"team": "core"}})).await.detail(403);
+    client.post(&core, json!({"tags": {"frozen": "yes"}})).await.expect(204);
+    user.post(&core, json!({"description": "Thawed."})).await.detail(403);
+}
+
+#[tokio::test]
 async fn an_organization_has_no_more_roles_than_the_configured_limit() {
     let installation = Installation::new();
     installation.configure("[access]\nmax_roles = 4\n");
