@@ -12,7 +12,7 @@ use wasm_encoder::{
     ComponentExportKind, ComponentExportSection, ComponentTypeSection, ExportKind, InstanceSection, ModuleArg,
     PrimitiveValType, RawSection,
 };
-use wasmparser::{CanonicalFunction, CanonicalOption as Option_, ComponentAlias, Payload};
+use wasmparser::{CanonicalFunction, CanonicalOption as ReadOption, ComponentAlias, Payload};
 
 use super::graph::{Alias, CoreFunction, CoreInstance, Graph, Kind};
 use super::measure;
@@ -35,7 +35,7 @@ pub struct Writer<'a, 'g> {
     plan: &'g Plan<'a, 'g>,
     source: &'a [u8],
     component: Component,
-    functions: HashMap<Place2<'a>, u32>,
+    functions: HashMap<FunctionPlace<'a>, u32>,
     instances: HashMap<u32, u32>,
     /// The instance of the merged module, once it is written.
     merged: Option<u32>,
@@ -47,7 +47,7 @@ pub struct Writer<'a, 'g> {
 
 /// A function: within the merged module by its number, or outside of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Place2<'a> {
+enum FunctionPlace<'a> {
     Merged(u32),
     Outside(Outside<'a>),
 }
@@ -143,13 +143,13 @@ impl<'a, 'g> Writer<'a, 'g> {
         Ok(())
     }
 
-    fn options(&mut self, options: &[Option_]) -> Result<Vec<CanonicalOption>> {
+    fn options(&mut self, options: &[ReadOption]) -> Result<Vec<CanonicalOption>> {
         let options = options.iter().map(|option| {
             Ok(match *option {
-                Option_::UTF8 => CanonicalOption::UTF8,
-                Option_::Memory(_) => CanonicalOption::Memory(IMAGE),
-                Option_::Realloc(function) => CanonicalOption::Realloc(self.core_function(function)?),
-                Option_::PostReturn(function) => CanonicalOption::PostReturn(self.core_function(function)?),
+                ReadOption::UTF8 => CanonicalOption::UTF8,
+                ReadOption::Memory(_) => CanonicalOption::Memory(IMAGE),
+                ReadOption::Realloc(function) => CanonicalOption::Realloc(self.core_function(function)?),
+                ReadOption::PostReturn(function) => CanonicalOption::PostReturn(self.core_function(function)?),
                 other => bail!("{other:?} is not expected"),
             })
         });
@@ -164,22 +164,22 @@ impl<'a, 'g> Writer<'a, 'g> {
 
     fn placed(&mut self, place: Place<'a>) -> Result<u32> {
         let place = match place {
-            Place::Own(own) => Place2::Merged(self.plan.own_function(own)),
-            Place::Outside(outside) => Place2::Outside(outside),
+            Place::Own(own) => FunctionPlace::Merged(self.plan.own_function(own)),
+            Place::Outside(outside) => FunctionPlace::Outside(outside),
         };
         if let Some(index) = self.functions.get(&place) {
             return Ok(*index);
         }
         match place {
-            Place2::Merged(number) => {
+            FunctionPlace::Merged(number) => {
                 let instance = self.merged_instance()?;
                 self.alias(instance, ExportKind::Func, &export_name(number));
             }
-            Place2::Outside(Outside::Export(alias)) => {
+            FunctionPlace::Outside(Outside::Export(alias)) => {
                 let instance = self.instance(alias.instance)?;
                 self.alias(instance, ExportKind::Func, alias.name);
             }
-            Place2::Outside(Outside::Canonical(index)) => self.canonical(index)?,
+            FunctionPlace::Outside(Outside::Canonical(index)) => self.canonical(index)?,
         }
         let index = self.function_count;
         self.function_count += 1;
@@ -193,14 +193,12 @@ impl<'a, 'g> Writer<'a, 'g> {
         };
         let mut section = CanonicalFunctionSection::new();
         match function {
-            CanonicalFunction::Lower { func_index, options } => {
-                section.lower(*func_index, self.options(options)?);
-            }
-            CanonicalFunction::ResourceDrop { resource } => drop(section.resource_drop(*resource)),
-            CanonicalFunction::ResourceNew { resource } => drop(section.resource_new(*resource)),
-            CanonicalFunction::ResourceRep { resource } => drop(section.resource_rep(*resource)),
+            CanonicalFunction::Lower { func_index, options } => section.lower(*func_index, self.options(options)?),
+            CanonicalFunction::ResourceDrop { resource } => section.resource_drop(*resource),
+            CanonicalFunction::ResourceNew { resource } => section.resource_new(*resource),
+            CanonicalFunction::ResourceRep { resource } => section.resource_rep(*resource),
             other => bail!("{other:?} is not expected"),
-        }
+        };
         self.component.section(&section);
         Ok(())
     }
@@ -268,9 +266,9 @@ impl<'a, 'g> Writer<'a, 'g> {
     /// The functions of the merged module that somebody outside calls.
     fn exported(&self) -> Result<Vec<u32>> {
         let mut places = Vec::new();
-        let functions_of = |options: &[Option_]| -> Vec<u32> {
+        let functions_of = |options: &[ReadOption]| -> Vec<u32> {
             let functions = options.iter().filter_map(|option| match option {
-                Option_::Realloc(function) | Option_::PostReturn(function) => Some(*function),
+                ReadOption::Realloc(function) | ReadOption::PostReturn(function) => Some(*function),
                 _ => None,
             });
             functions.collect()

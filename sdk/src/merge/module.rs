@@ -159,7 +159,9 @@ impl<'a, 'g> Plan<'a, 'g> {
         let mut code = CodeSection::new();
         for module in &self.modules {
             let own = &self.graph.modules[*module];
-            own.functions.iter().for_each(|ty| drop(functions.function(self.first_type[module] + ty)));
+            for ty in &own.functions {
+                functions.function(self.first_type[module] + ty);
+            }
             for body in &own.bodies {
                 if is_spent(own) {
                     let mut empty = Function::new([]);
@@ -216,7 +218,9 @@ impl<'a, 'g> Plan<'a, 'g> {
                         let offset = self.resolver.constant(*module, offset_expr)?;
                         section.active(None, &ConstExpr::i32_const(offset), numbers);
                     }
-                    ElementKind::Declared => drop(section.declared(numbers)),
+                    ElementKind::Declared => {
+                        section.declared(numbers);
+                    }
                     ElementKind::Passive => bail!("an element is passive"),
                 }
             }

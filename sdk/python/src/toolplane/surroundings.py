@@ -13,8 +13,7 @@ from typing import Any
 from toolplane import after_import
 
 USER = "tool"
-# That of the files, for which WASI knows no owner: pytest, for one, works in no folder that is another user's.
-USER_ID = 0
+USER_ID = 1000
 HOME = "/tmp"
 HOST = "localhost"
 

@@ -1,7 +1,8 @@
 """Runs a project's tests with pytest, which is installed beside its packages.
 
-pytest takes the operating system for granted in three places that the sandbox does not have: it exchanges the numbers
-of standard output, catches signals of crashes, and writes caches beside the tests. Each has a switch.
+pytest takes the operating system for granted in four places that the sandbox does not have: it exchanges the numbers
+of standard output, catches signals of crashes, writes caches beside the tests, and makes temporary folders only below one
+that the user owns, whereas files have no owner here. Each has a switch.
 """
 
 import importlib
@@ -11,7 +12,7 @@ import sys
 from toolplane.errors import DefinitionError, Problem
 from toolplane.project import Project
 
-_SWITCHES = ("--capture=sys", "-p", "no:faulthandler", "-p", "no:cacheprovider")
+_SWITCHES = ("--capture=sys", "-p", "no:faulthandler", "-p", "no:cacheprovider", "--basetemp=/tmp/pytest")
 
 
 def run(project: Project, arguments: tuple[str, ...]) -> int:
