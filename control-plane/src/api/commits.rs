@@ -204,7 +204,7 @@ enum Edge {
 fn moment(query: &Query, key: &'static str, edge: Edge) -> Result<Option<Timestamp>> {
     let invalid = || {
         let message = format!("{key} must be a time such as 2026-01-31T12:00:00Z, or a date");
-        Error::invalid(&["query", key], "datetime_parsing", message)
+        Error::invalid(["query", key], "datetime_parsing", message)
     };
     Ok(query.one(key).map(|text| parse_moment(text, edge).ok_or_else(invalid)).transpose()?)
 }

@@ -98,7 +98,7 @@ pub async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: 
 fn no_text(rejection: &RawPathParamsRejection) -> Error {
     let text = rejection.body_text();
     let parameter = text.split('`').nth(1).unwrap_or("path");
-    Error::invalid(&["path", parameter], "string_unicode", "it is not UTF-8: encode it as UTF-8, then escape its bytes")
+    Error::invalid(["path", parameter], "string_unicode", "it is not UTF-8: encode it as UTF-8, then escape its bytes")
 }
 
 macro_rules! path_id {
@@ -113,7 +113,7 @@ macro_rules! path_id {
                 let text = path_parameter(parts, state, $parameter).await?;
                 let parse: fn(&str) -> Result<$type, Invalid> = $parse;
                 let value = parse(&text);
-                Ok(Self(value.map_err(|error| Error::invalid(&["path", $parameter], "string_pattern_mismatch", error))?))
+                Ok(Self(value.map_err(|error| Error::invalid(["path", $parameter], "string_pattern_mismatch", error))?))
             }
         }
     };

@@ -279,7 +279,7 @@ impl FromRequest<Arc<App>> for ReadFiles {
         if !(1..=MAX_FILES).contains(&count) {
             let kind = if count == 0 { "too_short" } else { "too_long" };
             let message = format!("file_paths must have 1 to {MAX_FILES} paths");
-            return Err(Error::invalid(&[place, "file_paths"], kind, message).into());
+            return Err(Error::invalid([place, "file_paths"], kind, message).into());
         }
         Ok(wanted)
     }

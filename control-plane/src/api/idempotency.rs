@@ -14,7 +14,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        let invalid = |message: String| Error::invalid(&["header", "idempotency-key"], "idempotency_key", message);
+        let invalid = |message: String| Error::invalid(["header", "idempotency-key"], "idempotency_key", message);
         let mut given = parts.headers.get_all("idempotency-key").iter();
         let Some(key) = given.next() else { return Ok(Self(None)) };
         if given.next().is_some() {

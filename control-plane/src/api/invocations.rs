@@ -172,7 +172,7 @@ pub async fn search(
     })?;
     let text = query.one("query").unwrap_or_default();
     let parsed = SearchQuery::parse(text, &against);
-    let mut search = parsed.map_err(|error| Error::invalid(&["query", "query"], "value_error", error))?;
+    let mut search = parsed.map_err(|error| Error::invalid(["query", "query"], "value_error", error))?;
     let filter = filter(&query)?;
     let wants = |kind| filter.source_types.is_empty() || filter.source_types.contains(&kind);
     search.kinds = Kinds {

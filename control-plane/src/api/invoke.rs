@@ -204,7 +204,7 @@ pub(super) fn checked_inputs(inputs: Vec<Input>) -> Result<Vec<domain::Input>, E
     if inputs.is_empty() || inputs.len() > MAX_INPUTS {
         let message = format!("there must be from 1 to {MAX_INPUTS} inputs, and there are {}", inputs.len());
         let kind = if inputs.is_empty() { "too_short" } else { "too_long" };
-        return Err(Error::invalid(&["body", "inputs"], kind, message));
+        return Err(Error::invalid(["body", "inputs"], kind, message));
     }
     let problems: Vec<_> = inputs.iter().enumerate().flat_map(|(index, input)| input.problems(index)).collect();
     if !problems.is_empty() {

@@ -43,7 +43,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Error> {
     if is_json {
         return Ok(());
     }
-    Err(Error::invalid(&["header", "content-type"], "content_type", "the body must be JSON: send `application/json`"))
+    Err(Error::invalid(["header", "content-type"], "content_type", "the body must be JSON: send `application/json`"))
 }
 
 async fn collect(body: Body, settings: &config::Http) -> Result<Bytes, Error> {
@@ -58,7 +58,7 @@ async fn collect(body: Body, settings: &config::Http) -> Result<Bytes, Error> {
     match collected {
         Err(_elapsed) => Err(Error::TooSlow(format!("the body did not arrive within {seconds} s: send it faster"))),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Error::invalid(&["body"], "incomplete", "the body ended early")),
+        Ok(Err(_)) => Err(Error::invalid(["body"], "incomplete", "the body ended early")),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
     }
 }
@@ -70,7 +70,7 @@ fn parse<T: DeserializeOwned>(text: &[u8], max_depth: usize) -> Result<T, Error>
     }
     if text.trim_ascii_start().starts_with(b"[") {
         // serde would take an array for the fields of an object, in their order.
-        return Err(Error::invalid(&["body"], "type_error", "the body must be a JSON object"));
+        return Err(Error::invalid(["body"], "type_error", "the body must be a JSON object"));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let parsed = serde_path_to_error::deserialize(&mut deserializer);

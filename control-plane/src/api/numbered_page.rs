@@ -32,7 +32,7 @@ impl NumberedPage {
             Some(_) => {
                 let upper = if max == usize::MAX { String::new() } else { format!(" to {max}") };
                 let message = format!("{key} must be a whole number from 1{upper}");
-                Err(Error::invalid(&["query", key], "int_parsing", message))
+                Err(Error::invalid(["query", key], "int_parsing", message))
             }
         };
         Ok(Self { limit: number("limit", MAX_LIMIT, MAX_LIMIT)?, number: number("continuation_token", 1, usize::MAX)? })

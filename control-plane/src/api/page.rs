@@ -131,7 +131,7 @@ impl Query {
             None => Ok(None),
             Some("true" | "True" | "1") => Ok(Some(true)),
             Some("false" | "False" | "0") => Ok(Some(false)),
-            Some(_) => Err(Error::invalid(&["query", key], "bool_parsing", format!("{key} must be true or false"))),
+            Some(_) => Err(Error::invalid(["query", key], "bool_parsing", format!("{key} must be true or false"))),
         }
     }
 

@@ -103,10 +103,10 @@ pub async fn create(
     let guest = match (body.user_org_id, body.user_id) {
         (None, None) => None,
         (Some(org_id), Some(user_id)) => Some(UserRef { org_id, user_id }),
-        (Some(_), None) => return Err(Error::invalid(&["body", "user_id"], "missing", "a guest needs its id").into()),
+        (Some(_), None) => return Err(Error::invalid(["body", "user_id"], "missing", "a guest needs its id").into()),
         (None, Some(_)) => {
             let message = "user_id is for guests, with user_org_id: a user of your own gets an id";
-            return Err(Error::invalid(&["body", "user_id"], "value_error", message).into());
+            return Err(Error::invalid(["body", "user_id"], "value_error", message).into());
         }
     };
     let new = NewUser { name: body.name, role_name: body.role_name, guest };

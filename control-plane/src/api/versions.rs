@@ -107,7 +107,7 @@ pub(super) fn check_project_path(text: &str) -> Result<(), Error> {
             "project_path is a folder of the repository, made of letters, digits, -, _ and /, of at most \
              {MAX_PLACE_BYTES} bytes"
         );
-        return Err(Error::invalid(&["body", "project_path"], "string_pattern_mismatch", message));
+        return Err(Error::invalid(["body", "project_path"], "string_pattern_mismatch", message));
     }
     Ok(())
 }
@@ -116,7 +116,7 @@ pub(super) fn check_project_path(text: &str) -> Result<(), Error> {
 pub(super) fn check_commit_branch(text: &str) -> Result<(), Error> {
     if text.is_empty() || text.len() > MAX_PLACE_BYTES {
         let message = format!("commit_branch is the name of a branch, of at most {MAX_PLACE_BYTES} bytes");
-        return Err(Error::invalid(&["body", "commit_branch"], "string_pattern_mismatch", message));
+        return Err(Error::invalid(["body", "commit_branch"], "string_pattern_mismatch", message));
     }
     Ok(())
 }

@@ -110,14 +110,14 @@ pub(crate) fn checked_name(name: Option<String>) -> Result<Option<String>> {
         && (name.is_empty() || name.chars().count() > MAX_NAME_CHARACTERS || name.chars().any(char::is_control))
     {
         let message = format!("name must be null, or 1 to {MAX_NAME_CHARACTERS} characters that can be printed");
-        return Err(Error::invalid(&["body", "name"], "string_pattern_mismatch", message));
+        return Err(Error::invalid(["body", "name"], "string_pattern_mismatch", message));
     }
     Ok(name)
 }
 
 /// When a key ends that is valid for so long. Months and years are those of the calendar, in UTC.
 fn expiry(now: Timestamp, duration: &str) -> Result<Timestamp> {
-    let invalid = |kind, message: &str| Error::invalid(&["body", "duration"], kind, message);
+    let invalid = |kind, message: &str| Error::invalid(["body", "duration"], kind, message);
     let span = SpanParser::new().parse_span(duration).map_err(|_| {
         invalid(
             "time_delta_parsing",

@@ -60,7 +60,7 @@ impl App {
         };
         if first.fingerprint != fingerprint {
             let message = "this key was sent with another request before: take a new key for a new request";
-            return Err(Error::invalid(&["header", "idempotency-key"], "idempotency_key_reused", message));
+            return Err(Error::invalid(["header", "idempotency-key"], "idempotency_key_reused", message));
         }
         let invocations = first.invocations.iter().map(|id| {
             let invocation = self.store.get_invocation(&caller.org, *id)?;

@@ -79,7 +79,7 @@ impl<T: Lasting> Ranked<T> {
 
 fn no_such_page() -> Error {
     let message = "continuation_token must be 0, or the one of the previous page";
-    Error::invalid(&["query", "continuation_token"], "value_error", message)
+    Error::invalid(["query", "continuation_token"], "value_error", message)
 }
 
 #[cfg(test)]

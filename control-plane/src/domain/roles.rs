@@ -83,7 +83,7 @@ impl App {
 
     /// A role that a request's body names.
     pub(crate) fn existing_role(&self, org: &OrgId, name: &RoleName) -> Result<Role> {
-        let unknown = || Error::invalid(&["body", "role_name"], "value_error", format!("role `{name}` does not exist"));
+        let unknown = || Error::invalid(["body", "role_name"], "value_error", format!("role `{name}` does not exist"));
         self.store.get_role(org, name)?.ok_or_else(unknown)
     }
 
@@ -92,7 +92,7 @@ impl App {
         let limits = &self.config.access;
         if grants.len() > limits.max_grants {
             let message = format!("a role has at most {} grants", limits.max_grants);
-            return Err(Error::invalid(&["body", "permission_grants"], "too_long", message));
+            return Err(Error::invalid(["body", "permission_grants"], "too_long", message));
         }
         for (index, grant) in grants.iter().enumerate() {
             let place = |field: &str| {

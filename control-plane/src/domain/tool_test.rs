@@ -86,7 +86,7 @@ impl ToolTest {
         for (field, variables) in kinds {
             if variables.len() > settings.max_variables {
                 let message = format!("there are at most {} variables", settings.max_variables);
-                return Err(Error::invalid(&["body", field], "too_long", message));
+                return Err(Error::invalid(["body", field], "too_long", message));
             }
             for (name, value) in variables {
                 check_value(name, value, settings, [Step::from("body"), Step::from(field), Step::from(name.as_str())])?;

@@ -196,11 +196,11 @@ pub(crate) fn check_live(tool: &Tool) -> Result<()> {
 fn checked_description(text: &str, max_bytes: usize) -> Result<String> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(Error::invalid(&["body", "description"], "string_too_short", "the description must not be blank"));
+        return Err(Error::invalid(["body", "description"], "string_too_short", "the description must not be blank"));
     }
     if text.len() > max_bytes {
         let message = format!("the description is longer than {max_bytes} bytes: shorten it");
-        return Err(Error::invalid(&["body", "description"], "string_too_long", message));
+        return Err(Error::invalid(["body", "description"], "string_too_long", message));
     }
     Ok(text.to_owned())
 }
@@ -208,7 +208,7 @@ fn checked_description(text: &str, max_bytes: usize) -> Result<String> {
 fn check_tags(tags: &BTreeMap<String, Option<String>>, max_length: usize) -> Result<()> {
     if tags.len() > MAX_TAGS {
         let message = format!("a tool has at most {MAX_TAGS} tags");
-        return Err(Error::invalid(&["body", "tags"], "too_long", message));
+        return Err(Error::invalid(["body", "tags"], "too_long", message));
     }
     // The contract's `^[\w\s]+$`.
     let fits =
@@ -216,12 +216,12 @@ fn check_tags(tags: &BTreeMap<String, Option<String>>, max_length: usize) -> Res
     for (key, value) in tags {
         if !fits(key) || value.as_ref().is_some_and(|value| !fits(value)) {
             let message = format!("tag `{key}`: keys and values are made of letters, digits, _ and spaces");
-            return Err(Error::invalid(&["body", "tags", key], "string_pattern_mismatch", message));
+            return Err(Error::invalid(["body", "tags", key], "string_pattern_mismatch", message));
         }
         let is_long = |text: &String| text.chars().count() > max_length;
         if is_long(key) || value.as_ref().is_some_and(is_long) {
             let message = format!("a tag's key and value have at most {max_length} characters each");
-            return Err(Error::invalid(&["body", "tags", key], "string_too_long", message));
+            return Err(Error::invalid(["body", "tags", key], "string_too_long", message));
         }
     }
     Ok(())

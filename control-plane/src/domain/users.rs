@@ -56,7 +56,7 @@ impl App {
         if user.home.as_ref() == Some(&caller.org) {
             let message =
                 "user_org_id is for users of other organizations: leave it and user_id out for one of your own";
-            return Err(Error::invalid(&["body", "user_org_id"], "value_error", message));
+            return Err(Error::invalid(["body", "user_org_id"], "value_error", message));
         }
         let add = || {
             self.require_role(caller, &user.role_name)?;

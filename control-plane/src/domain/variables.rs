@@ -117,7 +117,7 @@ impl VariableChanges {
         for (list, changes) in [("inserts", inserts), ("updates", updates), ("deletes", deletes)] {
             if changes.len() > settings.max_variables {
                 let message = format!("there are at most {} {list} in one request", settings.max_variables);
-                return Err(Error::invalid(&["body", list], "too_long", message));
+                return Err(Error::invalid(["body", list], "too_long", message));
             }
             for (index, (name, value)) in changes.into_iter().enumerate() {
                 let place = |field: &str| [Step::from("body"), Step::from(list), Step::from(index), Step::from(field)];

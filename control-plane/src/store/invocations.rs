@@ -116,7 +116,7 @@ impl Store {
         let view = self.recorded(org);
         if listing.after.is_some_and(|after| after >= view.len) {
             let message = "continuation_token must be 0, or the one of the previous page";
-            return Err(Error::invalid(&["query", "continuation_token"], "value_error", message));
+            return Err(Error::invalid(["query", "continuation_token"], "value_error", message));
         }
         let (numbers, has_more) = view.page(listing);
         let invocations = self.load_all(org, &numbers)?;

@@ -85,7 +85,8 @@ pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Resul
         let problem = |name: &String| {
             let option = if label.secrets.contains(name) { "secret" } else { "env" };
             let message = format!("the tool requires the variable {name}, and it is not given");
-            Problem::new(message, format!("add `--{option} {name}=…`, or name a file with `--env-file`")).at(MANIFEST, lines.get(name).copied())
+            Problem::new(message, format!("add `--{option} {name}=…`, or name a file with `--env-file`"))
+                .at(MANIFEST, lines.get(name).copied())
         };
         return Err(sdk::Error::Refused(missing.into_iter().map(problem).collect()).into());
     }
