@@ -36,25 +36,4 @@ async fn a_publish_that_was_killed_leaves_nothing_and_the_next_one_works() {
     // Two processes that make ids within one second give them no order.
     let second = listed.iter().find(|version| version["version"]["minor"] == 1).expect("1.1.0 is listed");
     assert_eq!(second["lambda_version"], 2);
-
-    // Later on there is a build. It is kept, once, whatever becomes of the version.
-    server.author("work").push(&["greeting"]);
-    let greeting = server.client.create_tool("greeting").await;
-    let mut bump = "major";
-    for step in ["compile", "record"] {
-        let mut files = Vec::new();
-        for _ in 0..2 {
-            let mut events = Events::publish(&server.client, &greeting, "greeting", bump).await;
-            events.until_started(step).await;
-            server = Server::start_on(server.kill()).await;
-            files.push(server.installation.lasting_files());
-            // The kill may have come when the version was on record already: then it is there, whole.
-            for version in server.client.versions(&greeting).await {
-                let number = ["major", "minor", "patch"].map(|part| version["version"][part].to_string()).join(".");
-                server.client.invoke(&greeting, &number, &[json!({"name": "Ada"})]).await.expect(200);
-                bump = "minor";
-            }
-        }
-        assert_eq!(files[0], files[1], "what a kill at {step} leaves adds up");
-    }
 }
