@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use runtime::engine::{Options, Runtime};
 use sdk::base::Base;
 use sdk::snapshot::Snapshotter;
-use tokio::sync::Semaphore;
+use tokio::sync::{RwLock, Semaphore};
 
 use crate::auth::tokens::Tokens;
 use crate::config::Config;
@@ -53,6 +53,8 @@ pub struct App {
     pub availability: Availability,
     /// How many builds may start now.
     pub builds: Semaphore,
+    /// Held for reading by who makes or uses builds, and for writing by who removes them.
+    pub using_builds: RwLock<()>,
     /// How many builds may come: those that run, and those that wait.
     pub build_places: Semaphore,
     /// How many requests may read repositories now.
@@ -92,6 +94,7 @@ impl App {
             rate_limits: RateLimits::new(config.rate_limits.counters),
             availability: Availability::default(),
             builds: Semaphore::new(config.build.concurrent),
+            using_builds: RwLock::new(()),
             build_places: Semaphore::new(
                 config.build.concurrent.saturating_add(config.build.waiting).min(Semaphore::MAX_PERMITS),
             ),

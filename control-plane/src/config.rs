@@ -136,6 +136,7 @@ table! {
         tmp_files: usize,
         concurrent: usize,
         waiting: usize,
+        keep_unpublished_h: u64,
     }
 }
 table! {

@@ -78,6 +78,12 @@ pub enum Step {
     Index(usize),
 }
 
+impl From<&&str> for Step {
+    fn from(name: &&str) -> Self {
+        Self::from(*name)
+    }
+}
+
 impl From<&str> for Step {
     fn from(name: &str) -> Self {
         Self::Field(name.to_owned())
@@ -104,9 +110,9 @@ impl InvalidField {
 }
 
 impl Error {
-    /// One field that breaks one rule.
-    pub fn invalid(loc: &[&str], kind: &'static str, msg: impl ToString) -> Self {
-        Self::Invalid(vec![InvalidField::new(loc.iter().map(|step| Step::from(*step)).collect(), kind, msg)])
+    /// One field that breaks one rule. Where the way to it has a place in a list, its steps are [`Step`]s.
+    pub fn invalid<S: Into<Step>>(loc: impl IntoIterator<Item = S>, kind: &'static str, msg: impl ToString) -> Self {
+        Self::Invalid(vec![InvalidField::new(loc.into_iter().map(Into::into).collect(), kind, msg)])
     }
 
     /// A fault of ours, with the operation that failed.
@@ -123,6 +129,30 @@ impl From<anyhow::Error> for Error {
 
 impl From<runtime::Error> for Error {
     fn from(error: runtime::Error) -> Self {
-        Self::internal(error, "run the tool")
+        match error {
+            // It was good when it was published. What it was built with is gone, which its caller can only wait for.
+            runtime::Error::Build(sdk::Error::Refused(problems)) => {
+                let why = problems.first().map_or("it cannot be loaded", |problem| problem.message.as_str());
+                Self::Unavailable(format!(
+                    "the version cannot be run as it is: {why}; publish the tool again, or restore the cache that it \
+                     was built with"
+                ))
+            }
+            error => Self::internal(error, "run the tool"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_whose_base_is_gone_is_unavailable_with_a_remedy() {
+        let gone = sdk::Problem::new("this tool was built by another version of Toolplane", "build it again");
+        let error = Error::from(runtime::Error::Build(gone.into()));
+        assert!(matches!(&error, Error::Unavailable(text) if text.contains("another version")), "{error:?}");
+        assert!(error.to_string().ends_with("publish the tool again, or restore the cache that it was built with"));
+        assert!(matches!(Error::from(runtime::Error::internal("run", anyhow::anyhow!("x"))), Error::Internal(_)));
     }
 }

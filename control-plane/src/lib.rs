@@ -7,12 +7,13 @@
 //! Arrows point one way: `api → domain → {store, git, search, vault, runtime, sdk} → model`.
 //!
 //! ```no_run
-//! use control_plane::{app::App, config::Config};
+//! use control_plane::config::Config;
 //!
 //! # async fn example() -> anyhow::Result<()> {
-//! let app = App::open(Config::load(None)?)?;
+//! let config = Config::load(None)?;
+//! let listener = tokio::net::TcpListener::bind(config.listen).await?;
+//! let app = control_plane::open(config, &listener).await?;
 //! app.prepare().await?;
-//! let listener = tokio::net::TcpListener::bind(app.config.listen).await?;
 //! let shutdown = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
 //! control_plane::serve(app, listener, shutdown).await
 //! # }
@@ -35,9 +36,18 @@ pub mod vault;
 use std::future::Future;
 use std::sync::Arc;
 
+use anyhow::Context;
 use tokio::net::TcpListener;
 
 use app::App;
+use config::Config;
+
+/// Opens the service. Whoever asks meanwhile, which after a crash may be a while, is told that it is starting.
+pub async fn open(config: Config, listener: &TcpListener) -> anyhow::Result<Arc<App>> {
+    let settings = config.http.clone();
+    let opened = tokio::task::spawn_blocking(|| App::open(config));
+    api::serve_starting(&settings, listener, opened).await.context("failed to open the data folder")?
+}
 
 /// Serves until `shutdown` completes, then lets requests in flight finish within the configured time, and ends the
 /// maintenance of repositories.

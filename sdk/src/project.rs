@@ -1,5 +1,6 @@
 //! A project: a folder with a `pyproject.toml`, read and checked without running anything of it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub struct Manifest {
     pub env: Vec<String>,
     /// Secret variables that an invocation needs.
     pub secrets: Vec<String>,
+    /// The line that names each of both.
+    pub variable_lines: BTreeMap<String, u32>,
     /// The author's own limit for one invocation.
     pub timeout: Option<Duration>,
     /// The author's own limit for one invocation, in bytes.
@@ -77,6 +80,11 @@ impl Project {
 }
 
 impl Manifest {
+    /// A problem with a variable that the project requires, at the line that names it.
+    pub fn variable_problem(&self, name: &str, message: String, remedy: String) -> Problem {
+        Problem::new(message, remedy).at(MANIFEST, self.variable_lines.get(name).copied())
+    }
+
     /// Parses the text of a `pyproject.toml`, and says everything that is wrong with it at once.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let line_of = |offset: usize| text[..offset.min(text.len())].matches('\n').count() as u32 + 1;
@@ -189,6 +197,8 @@ impl Manifest {
         if !problems.is_empty() {
             return Err(Error::Refused(problems));
         }
+        let variables = tool.env.iter().chain(&tool.secrets);
+        let variable_lines = variables.map(|name| (name.get_ref().clone(), line_of(name.span().start))).collect();
         let texts = |list: Vec<Spanned<String>>| list.into_iter().map(Spanned::into_inner).collect();
         Ok(Self {
             name: project.name.unwrap_or_default(),
@@ -199,6 +209,7 @@ impl Manifest {
             entry_point: tool.entry_point.map(Spanned::into_inner).unwrap_or_default(),
             env: texts(tool.env),
             secrets: texts(tool.secrets),
+            variable_lines,
             timeout,
             memory_bytes,
             egress,
@@ -334,6 +345,7 @@ line-length = 100
         assert_eq!(manifest.entry_point, "weather:forecast");
         assert_eq!((manifest.dependencies[0].name(), manifest.dependencies[0].line), ("httpx", 6));
         assert_eq!(manifest.env, ["UNITS"]);
+        assert_eq!((manifest.variable_lines["UNITS"], manifest.variable_lines["API_KEY"]), (11, 12));
         assert_eq!(manifest.timeout, Some(Duration::from_secs(30)));
         assert_eq!(manifest.memory_bytes, Some(256 << 20));
     }

@@ -36,14 +36,38 @@ def main():
         with server(folder) as url:
             token = sign_in(url, key)
             push_project(folder / "work", url, key, token)
-            tool = call(url, token, "tool/", {"name": "greeting", "description": "Greets.", "tags": {"team": "core"}})
-            published = {"project_path": PROJECT, "bump_type": "major"}
-            call(url, token, f"tool/{tool['id']}/version", published)
+            tool = publish(url, token, "greeting")
             given = {"input_parameters": {"name": "Ada"}, "invocation_mode": "regular"}
-            call(url, token, f"tool/{tool['id']}/version/1.0.0/invoke", {"inputs": [given]})
-            values = {"TOKEN": token, "TOOL_ID": tool["id"], "USER_ID": key["user_id"]}
-            values |= {"API_KEY": key["api_key"], "API_KEY_ID": key["api_key_id"]}
-            return check(folder, url, values)
+            call(url, token, f"tool/{tool}/version/1.0.0/invoke", {"inputs": [given]})
+            invocation = call(url, token, "tool/invocation")["tool_invocations"][0]["id"]
+            values = {"TOKEN": token, "TOOL_ID": tool, "USER_ID": key["user_id"], "INVOCATION_ID": invocation}
+            values |= {"API_KEY": key["api_key"], "API_KEY_ID": key["api_key_id"], "PROJECT": PROJECT}
+            return check(folder, url, values | spares(url, token, key))
+
+
+def publish(url, token, name):
+    """A tool with a version, by its id."""
+    tool = call(url, token, "tool/", {"name": name, "description": "Greets.", "tags": {"team": "core"}})["id"]
+    call(url, token, f"tool/{tool}/version", {"project_path": PROJECT, "bump_type": "major"})
+    return tool
+
+
+def spares(url, token, key):
+    """What operations that change and delete things have to themselves."""
+    numbers = range(5)
+    roles = [f"spare-{number}" for number in numbers]
+    for role in roles:
+        call(url, token, "role/", {"name": role, "permission_grants": []})
+    users = [call(url, token, "user/", {"role_name": "DefaultUserRole"})["id"] for _ in numbers]
+    new_key = {"duration": "P1D", "role_name": "DefaultUserRole"}
+    keys = [call(url, token, "organization/api_key/", new_key)["api_key_id"] for _ in numbers]
+    spare = {
+        "SPARE_TOOLS": [publish(url, token, f"spare_{number}") for number in numbers],
+        "SPARE_USERS": [*users, key["user_id"]],
+        "SPARE_ROLES": [*roles, "DefaultUserRole"],
+        "SPARE_KEYS": keys,
+    }
+    return {name: json.dumps(values)[1:-1] for name, values in spare.items()}
 
 
 def check(folder, url, values):
@@ -79,9 +103,11 @@ def sign_in(url, key):
         return json.load(answer)["id_token"]
 
 
-def call(url, token, path, body):
+def call(url, token, path, body=None):
+    """A GET, or with a body a POST."""
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-    request = urllib.request.Request(f"{url}/v1/acme/{path}", data=json.dumps(body).encode(), headers=headers)
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{url}/v1/acme/{path}", data=data, headers=headers)
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)
 
@@ -94,7 +120,8 @@ def push_project(work, url, key, token):
     run(*git, "init", "--quiet", "--initial-branch=main")
     run(*git, "add", "--all")
     run(*git, "commit", "--quiet", "--message", "Add a tool")
-    run(*git, "push", "--quiet", remote, "main")
+    run(*git, "tag", "v1")
+    run(*git, "push", "--quiet", remote, "main", "main:side/branch", "v1")
 
 
 def run(*command):

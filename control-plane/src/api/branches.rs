@@ -6,10 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::error::Result;
 use super::extract::{Authenticated, BranchPath};
-use super::numbered_page::NumberedPage;
+use super::numbered_page::{self, NumberedPage};
 use super::page::Query;
 use crate::app::App;
 use crate::auth::permission;
@@ -22,7 +24,8 @@ use crate::model::{OrgId, UserId, UserRef};
 pub struct Branches {
     branches: Vec<Branch>,
     has_more: bool,
-    /// The number of the next page.
+    /// The number of the next page, if there is one.
+    #[schema(required)]
     continuation_token: Option<usize>,
 }
 
@@ -34,16 +37,24 @@ pub struct Branch {
     commit_message: String,
     #[schema(value_type = String, format = DateTime)]
     commit_timestamp: Timestamp,
+    #[schema(required)]
     committer: Option<Committer>,
 }
 
 /// The user who pushed a commit first. Null when nobody known did.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Committer {
-    #[schema(value_type = String)]
     org_id: OrgId,
-    #[schema(value_type = String)]
     user_id: UserId,
+}
+
+/// The query of a list of branches.
+struct BranchesQuery;
+
+impl IntoParams for BranchesQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        numbered_page::parameters().into()
+    }
 }
 
 /// Lists branches.
@@ -52,10 +63,7 @@ pub struct Committer {
     path = "/v1/{organization}/tool/repo/branch",
     operation_id = "list_branches",
     tag = "repository",
-    params(
-        ("limit" = Option<usize>, Query, minimum = 1, maximum = 20, description = "The largest page, 1 to 20, by default 20"),
-        ("continuation_token" = Option<usize>, Query, minimum = 1, description = "The number of the page, by default 1"),
-    ),
+    params(BranchesQuery),
     responses(
         (status = 200, description = "A page of branches; an empty repository has none", body = Branches),
     ),

@@ -8,24 +8,28 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::branches::Committer;
 use super::error::Result;
 use super::extract::Authenticated;
-use super::numbered_page::NumberedPage;
+use super::numbered_page::{self, NumberedPage};
 use super::page::Query;
+use super::parameters::{self, DEFAULT_REFERENCE};
 use crate::app::App;
 use crate::auth::permission;
 use crate::domain::browsing::Committers;
 use crate::error::Error;
-use crate::git::commits::{self, ChangeType, Changes, CommitQuery, HistoryFilter};
+use crate::git::commits::{self, Changes, CommitQuery, HistoryFilter};
 
 /// A page of commits: the `ref` first, then its ancestors, the newest first.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Commits {
     commits: Vec<Commit>,
     has_more: bool,
-    /// The number of the next page.
+    /// The number of the next page, if there is one.
+    #[schema(required)]
     next_continuation_token: Option<usize>,
 }
 
@@ -37,11 +41,14 @@ pub struct Commit {
     commit_message: String,
     #[schema(value_type = String, format = DateTime)]
     commit_timestamp: Timestamp,
+    #[schema(required)]
     committer: Option<Committer>,
     author: Author,
     /// What it changes in its first parent. Null unless asked for, and when it changes more files than the service tells.
+    #[schema(required)]
     changed_files: Option<Vec<ChangedFile>>,
     /// The lines of all text files that it changes. Null unless asked for, and when some were not counted.
+    #[schema(required)]
     change_stats: Option<ChangeStats>,
 }
 
@@ -56,10 +63,26 @@ struct Author {
 #[derive(Serialize, utoipa::ToSchema)]
 struct ChangedFile {
     path: String,
+    /// Of a file that was renamed.
+    #[schema(required)]
     previous_path: Option<String>,
-    change_type: &'static str,
+    change_type: ChangeType,
+    /// Lines. Null where none were counted.
+    #[schema(required)]
     additions: Option<u64>,
+    /// Lines. Null where none were counted.
+    #[schema(required)]
     deletions: Option<u64>,
+}
+
+/// What became of a file.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ChangeType {
+    Added,
+    Modified,
+    Deleted,
+    Renamed,
 }
 
 /// Lines.
@@ -69,22 +92,33 @@ struct ChangeStats {
     deletions: u64,
 }
 
+/// The query of a list of commits.
+struct CommitsQuery;
+
+impl IntoParams for CommitsQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let [limit, continuation_token] = numbered_page::parameters();
+        let moment = || parameters::text().examples(["2026-01-31T12:00:00Z", "2026-01-31"]);
+        vec![
+            parameters::reference(),
+            parameters::one("path", "Only commits that change what is at this path.", parameters::repository_text()),
+            parameters::one("committed_on_or_after", "RFC 3339, or a date: its beginning, UTC.", moment()),
+            parameters::one("committed_on_or_before", "RFC 3339, or a date: its end, UTC.", moment()),
+            limit,
+            continuation_token,
+            parameters::switch("show_changed_files", "Whether `changed_files` is told."),
+            parameters::switch("show_change_stats", "Whether `change_stats` is told."),
+        ]
+    }
+}
+
 /// Lists commits.
 #[utoipa::path(
     get,
     path = "/v1/{organization}/tool/repo/commit",
     operation_id = "list_commits",
     tag = "repository",
-    params(
-        ("ref" = Option<String>, Query, description = "A branch, a tag or a commit's 40 digits, by default `main`"),
-        ("path" = Option<String>, Query, description = "Only commits that change what is at this path"),
-        ("committed_on_or_after" = Option<String>, Query, description = "RFC 3339, or a date: its beginning, UTC"),
-        ("committed_on_or_before" = Option<String>, Query, description = "RFC 3339, or a date: its end, UTC"),
-        ("limit" = Option<usize>, Query, minimum = 1, maximum = 20, description = "The largest page, 1 to 20, by default 20"),
-        ("continuation_token" = Option<usize>, Query, minimum = 1, description = "The number of the page, by default 1"),
-        ("show_changed_files" = Option<bool>, Query, description = "Whether `changed_files` is told, by default false"),
-        ("show_change_stats" = Option<bool>, Query, description = "Whether `change_stats` is told, by default false"),
-    ),
+    params(CommitsQuery),
     responses(
         (status = 200, description = "A page of commits; an empty repository has none", body = Commits),
         (status = 400, description = "The page was not found within the service's limits"),
@@ -106,7 +140,7 @@ pub async fn list(
         on_or_before: moment(&query, "committed_on_or_before", Edge::End)?,
     };
     let wanted = CommitQuery {
-        reference: query.one("ref").unwrap_or("main").to_owned(),
+        reference: query.one("ref").unwrap_or(DEFAULT_REFERENCE).to_owned(),
         filter,
         skip: page.skip(),
         limit: page.limit,
@@ -149,10 +183,10 @@ impl From<commits::ChangedFile> for ChangedFile {
             path: file.path,
             previous_path: file.previous_path,
             change_type: match file.change {
-                ChangeType::Added => "added",
-                ChangeType::Modified => "modified",
-                ChangeType::Deleted => "deleted",
-                ChangeType::Renamed => "renamed",
+                commits::ChangeType::Added => ChangeType::Added,
+                commits::ChangeType::Modified => ChangeType::Modified,
+                commits::ChangeType::Deleted => ChangeType::Deleted,
+                commits::ChangeType::Renamed => ChangeType::Renamed,
             },
             additions: file.stats.map(|stats| stats.additions),
             deletions: file.stats.map(|stats| stats.deletions),

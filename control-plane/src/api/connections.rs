@@ -31,6 +31,30 @@ const EXHAUSTED_FOR: Duration = Duration::from_secs(1);
 /// How often what has expired is forgotten. What has is never answered, so this is about space alone.
 const SWEPT_EVERY: Duration = Duration::from_secs(600);
 
+/// Waits for the service to be opened, and tells whoever comes meanwhile that it is starting.
+pub(crate) async fn serve_starting<T>(
+    settings: &config::Http,
+    listener: &TcpListener,
+    opened: impl Future<Output = T>,
+) -> T {
+    let server = Server::new(super::starting_router(), settings);
+    let (stop, stopping) = watch::channel(false);
+    let mut opened = pin!(opened);
+    loop {
+        tokio::select! {
+            opened = &mut opened => {
+                stop.send_replace(true);
+                return opened;
+            }
+            accepted = server.accept(listener) => {
+                let mut stopping = stopping.clone();
+                let stopped = async move { stopping.wait_for(|stopping| *stopping).await.map_or((), drop) };
+                tokio::spawn(server.clone().connection(accepted, stopped));
+            }
+        }
+    }
+}
+
 /// Serves until `shutdown` completes. Then connections that carry out a request may end within the configured time,
 /// idle ones are closed, and whoever comes anew learns that the service is shutting down.
 pub(crate) async fn serve(
@@ -38,7 +62,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let server = Server::new(&app);
+    let server = Server::new(super::router(Arc::clone(&app)), &app.config.http);
     let (stop, stopping) = watch::channel(false);
     let mut shutdown = pin!(shutdown);
     let mut connections = JoinSet::new();
@@ -78,6 +102,7 @@ pub(crate) async fn serve(
 
 async fn sweep(app: Arc<App>) {
     app.sweep_idempotency_keys().await;
+    app.collect_builds().await;
 }
 
 #[derive(Clone)]
@@ -95,11 +120,10 @@ struct Accepted {
 }
 
 impl Server {
-    fn new(app: &Arc<App>) -> Self {
-        let settings = &app.config.http;
+    fn new(router: Router, settings: &config::Http) -> Self {
         let slots = Arc::new(Semaphore::new(settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let head_timeout = Duration::from_secs(settings.head_timeout_s);
-        Self { router: super::router(Arc::clone(app)), builder: builder(settings), head_timeout, slots }
+        Self { router, builder: builder(settings), head_timeout, slots }
     }
 
     /// The next connection, once there is a place for it.

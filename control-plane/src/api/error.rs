@@ -96,6 +96,11 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// The answer for everything while the service is starting.
+pub async fn starting() -> ApiError {
+    Error::Unavailable("the service is starting: try again in a moment".to_owned()).into()
+}
+
 /// The answer for a path that nothing listens on.
 pub async fn no_route() -> ApiError {
     Error::NotFound("there is no such path: see the API's documentation".to_owned()).into()

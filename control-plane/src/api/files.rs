@@ -13,10 +13,13 @@ use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_util::io::ReaderStream;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::error::{ApiError, Result};
 use super::extract::{self, Authenticated};
 use super::page::Query;
+use super::parameters::{self, DEFAULT_REFERENCE};
 use super::ranges::{Wanted, wanted};
 use super::repository_path::RepositoryPath;
 use crate::app::App;
@@ -37,13 +40,14 @@ const CHUNK_BYTES: usize = 64 << 10;
 pub struct ReadFiles {
     /// A branch, a tag or a commit's 40 digits.
     #[serde(default = "main_branch")]
+    #[schema(default = main_branch)]
     r#ref: String,
     #[schema(min_items = 1, max_items = 5)]
     file_paths: Vec<String>,
 }
 
 fn main_branch() -> String {
-    "main".to_owned()
+    DEFAULT_REFERENCE.to_owned()
 }
 
 /// Files, in the order in which they were asked for.
@@ -65,9 +69,32 @@ struct File {
     /// Whether it is something else than UTF-8 text. Of a file above 1 MiB its beginning says so.
     is_binary: bool,
     /// Null above 1 MiB.
+    #[schema(required)]
     content: Option<String>,
-    /// `utf-8` or `base64`; null without content.
-    encoding: Option<&'static str>,
+    /// How the content is written; null without content.
+    #[schema(required)]
+    encoding: Option<Encoding>,
+}
+
+/// How a file's content is written.
+#[derive(Serialize, utoipa::ToSchema)]
+enum Encoding {
+    /// As it is.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// RFC 4648, with padding.
+    #[serde(rename = "base64")]
+    Base64,
+}
+
+/// The query of files, for a request without a body.
+struct FilesQuery;
+
+impl IntoParams for FilesQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description = "The same as in the body, for a request that has none: 1 to 5 paths; the key repeats.";
+        vec![parameters::reference(), parameters::many("file_paths", description, parameters::repository_text())]
+    }
 }
 
 /// Gets the content of some files.
@@ -76,10 +103,7 @@ struct File {
     path = "/v1/{organization}/tool/repo/file",
     operation_id = "read_files",
     tag = "repository",
-    params(
-        ("ref" = Option<String>, Query, description = "The same as in the body, for a request that has none"),
-        ("file_paths" = Option<Vec<String>>, Query, description = "The same as in the body; the key repeats"),
-    ),
+    params(FilesQuery),
     request_body(content = ReadFiles, description = "Which files; the query may say so instead"),
     responses(
         (status = 200, description = "The files", body = Files),
@@ -96,6 +120,15 @@ pub async fn read(
     Ok(Json(Files { files: views.into_iter().map(|view| File::new(view, &wanted.r#ref)).collect() }))
 }
 
+/// The query of a file.
+struct ReferenceQuery;
+
+impl IntoParams for ReferenceQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![parameters::reference()]
+    }
+}
+
 /// Gets a file as it is.
 #[utoipa::path(
     get,
@@ -104,14 +137,17 @@ pub async fn read(
     tag = "repository",
     params(
         ("file_path" = String, Path, description = "The file's path, escaped"),
-        ("ref" = Option<String>, Query, description = "A branch, a tag or a commit's 40 digits, by default `main`"),
-        ("If-None-Match" = Option<String>, Header, description = "An `ETag` of an earlier answer"),
-        ("If-Range" = Option<String>, Header, description = "An `ETag` of an earlier answer"),
-        ("Range" = Option<String>, Header, description = "One range of bytes"),
+        ReferenceQuery,
+        ("If-None-Match" = Option<String>, Header, nullable = false, pattern = "^[!-~]([ -~]*[!-~])?$",
+            description = "An `ETag` of an earlier answer"),
+        ("If-Range" = Option<String>, Header, nullable = false, pattern = "^[!-~]([ -~]*[!-~])?$",
+            description = "An `ETag` of an earlier answer"),
+        ("Range" = Option<String>, Header, nullable = false, pattern = "^[!-~]([ -~]*[!-~])?$", example = "bytes=0-99",
+            description = "One range of bytes"),
     ),
     responses(
-        (status = 200, description = "The file's bytes", content_type = "application/octet-stream"),
-        (status = 206, description = "A range of the file's bytes", content_type = "application/octet-stream"),
+        (status = 200, description = "The file's bytes, of the type that its name or its content says", content_type = "*/*"),
+        (status = 206, description = "A range of the file's bytes", content_type = "*/*"),
         (status = 304, description = "The client has the file already"),
         (status = 404, description = "The organization, the `ref` or the file does not exist"),
         (status = 416, description = "The file has no such range"),
@@ -126,7 +162,7 @@ pub async fn download(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let reference = query.one("ref").unwrap_or("main").to_owned();
+    let reference = query.one("ref").unwrap_or(DEFAULT_REFERENCE).to_owned();
     let view = app.read_file(&caller, reference, path).await?;
     let (size_bytes, tag) = (view.file.size_bytes, format!("\"{}\"", view.file.object));
     let whole = Part { start: 0, length: size_bytes };
@@ -177,8 +213,8 @@ impl File {
         let is_binary = file.content.as_deref().map_or(head_is_binary, is_binary);
         let (content, encoding) = match file.content {
             None => (None, None),
-            Some(content) if is_binary => (Some(STANDARD.encode(content)), Some("base64")),
-            Some(content) => (Some(String::from_utf8_lossy(&content).into_owned()), Some("utf-8")),
+            Some(content) if is_binary => (Some(STANDARD.encode(content)), Some(Encoding::Base64)),
+            Some(content) => (Some(String::from_utf8_lossy(&content).into_owned()), Some(Encoding::Utf8)),
         };
         Self {
             path: file.path,
@@ -226,7 +262,7 @@ impl FromRequest<Arc<App>> for ReadFiles {
         };
         let (place, wanted) = match first {
             None => {
-                let reference = query.one("ref").unwrap_or("main").to_owned();
+                let reference = query.one("ref").unwrap_or(DEFAULT_REFERENCE).to_owned();
                 let file_paths = query.many("file_paths").into_iter().map(str::to_owned).collect();
                 ("query", Self { r#ref: reference, file_paths })
             }

@@ -81,7 +81,8 @@ pub async fn get(
             (inline(Binary) = "application/x-git-upload-pack-result"),
             (inline(Binary) = "application/x-git-receive-pack-result"),
         )),
-        (status = 400, description = "The content type is not that of the service."),
+        (status = 400, description = "The content type is not that of the service, or the body is compressed in a way that \
+                                      the service does not know."),
     ),
     extensions(("x-permission" = json!(permission::ACCESS_REPO))),
 )]
@@ -97,6 +98,11 @@ pub async fn post(
     let expected = format!("application/x-{}-request", service.name());
     if headers.get(header::CONTENT_TYPE).is_none_or(|content_type| content_type.as_bytes() != expected.as_bytes()) {
         return Err(Error::BadRequest(format!("the content type must be {expected}")).into());
+    }
+    // One that is known is gone by now.
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes() != b"identity") {
+        let message = "the body is compressed in a way that is not known here: send it as it is, or with gzip";
+        return Err(Error::BadRequest(message.to_owned()).into());
     }
     let body = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
     let protocol = protocol(&headers);

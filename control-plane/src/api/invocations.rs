@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::auth::permission;
 use crate::domain::invocations::{InvocationFilter, Slice};
 use crate::domain::resolve::Constraint;
-use crate::error::Error;
+use crate::error::{Error, Step};
 use crate::model::{self, InvocationId, InvocationSource, OrgId, SourceType, ToolId, Version};
 use crate::search::{Against, Kinds, SearchQuery};
 use crate::store::SortField;
@@ -105,7 +105,8 @@ pub async fn list(
         "invocation_status.succeeded" => Some(SortField::Succeeded),
         _ => None,
     })?;
-    let filter = filter(&query)?;
+    let mut filter = filter(&query)?;
+    add_constraints(&mut filter, &query)?;
     let slice = Slice { continuation_token: page.skip as u64, limit: page.limit };
     let listed = tokio::task::spawn_blocking(move || app.list_invocations(&caller, &filter, &sort, &slice)).await;
     let (invocations, next_token) = listed.map_err(|error| Error::internal(error, "list invocations"))??;
@@ -135,7 +136,8 @@ impl IntoParams for InvocationSearchQuery {
             "invocation_status.exception_stack_trace",
             "invocation_status.output",
         ];
-        let words = "Words, also with typos and as prefixes.";
+        let words = "Words, also with typos and as prefixes; of an exception's type, whole words. In quotation marks, a \
+                     phrase.";
         let own = [
             parameters::required("query", words, parameters::text().examples(["timeout"])),
             parameters::many("query_against", "Where to look; everywhere by default.", parameters::one_of(&fields)),
@@ -224,17 +226,9 @@ pub async fn get(
 
 fn filter(query: &Query) -> Result<InvocationFilter, Error> {
     let tools = query.parsed("tool_id", ToolId::parse)?;
-    let constraints = query.many("version");
-    if !constraints.is_empty() && constraints.len() != tools.len() {
-        let message = "there must be as many `version` as `tool_id`: they belong together, entry by entry";
-        return Err(Error::BadRequest(message.to_owned()));
-    }
-    let constraints = constraints.into_iter().map(|text| Constraint::parse(text, &["query", "version"]).map(Some));
-    let mut constraints = constraints.collect::<Result<Vec<_>, Error>>()?;
-    constraints.resize(tools.len(), None);
     let texts = |key: &str| query.many(key).into_iter().map(str::to_owned).collect();
     Ok(InvocationFilter {
-        tools: tools.into_iter().zip(constraints).collect(),
+        tools: tools.into_iter().map(|tool| (tool, None)).collect(),
         conversation_ids: texts("conversation_id"),
         simulation_run_ids: texts("simulation_unit_test_set_run_id"),
         source_types: query.parsed("invocation_source_type", |text| match text {
@@ -248,6 +242,20 @@ fn filter(query: &Query) -> Result<InvocationFilter, Error> {
             _ => Err("succeeded must be true or false"),
         })?,
     })
+}
+
+/// What lists alone can be filtered by: a version for each tool.
+fn add_constraints(filter: &mut InvocationFilter, query: &Query) -> Result<(), Error> {
+    let constraints = query.many("version");
+    if !constraints.is_empty() && constraints.len() != filter.tools.len() {
+        let message = "there must be as many `version` as `tool_id`: they belong together, entry by entry";
+        return Err(Error::BadRequest(message.to_owned()));
+    }
+    for (index, ((_, constraint), text)) in filter.tools.iter_mut().zip(constraints).enumerate() {
+        let place = [Step::from("query"), Step::from("version"), Step::from(index)];
+        *constraint = Some(Constraint::parse(text, place)?);
+    }
+    Ok(())
 }
 
 /// An invocation as clients see it.

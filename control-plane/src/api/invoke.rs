@@ -17,7 +17,8 @@ use super::parameters::VersionConstraint;
 use crate::app::App;
 use crate::auth::permission;
 use crate::domain::invoke as domain;
-use crate::error::{Error, InvalidField};
+use crate::error::{Error, InvalidField, Step};
+use crate::model::invocations::MAX_SOURCE_TEXT_CHARACTERS;
 use crate::model::{Invocation, InvocationSource, InvocationStatus, Mode, ToolId};
 use crate::vault::SecretString;
 
@@ -178,11 +179,24 @@ pub async fn invoke(
     Json(body): Json<InvokeVersion>,
 ) -> Result<(AppendHeaders<[(&'static str, String); 1]>, axum::Json<InvocationResults>)> {
     let inputs = checked_inputs(body.inputs)?;
+    body.invocation_source.as_ref().map_or(Ok(()), check_source)?;
     let request = domain::Invoke { version, inputs, source: body.invocation_source, idempotency_key };
     let invoked = app.invoke(&caller, id, request).await?;
     let invocation_results = invoked.invocations.into_iter().map(InvocationResult::from).collect();
     let header = AppendHeaders([("x-tool-version", invoked.version.to_string())]);
     Ok((header, axum::Json(InvocationResults { invocation_results })))
+}
+
+/// Every id and name of a source has to fit into its row.
+fn check_source(source: &InvocationSource) -> Result<(), Error> {
+    let is_long = |text: &str| text.chars().count() > MAX_SOURCE_TEXT_CHARACTERS;
+    let too_long = source.texts().into_iter().filter(|(_, text)| is_long(text)).map(|(place, _)| {
+        let loc = ["body", "invocation_source"].into_iter().chain(place).map(Step::from).collect();
+        let message = format!("it is longer than {MAX_SOURCE_TEXT_CHARACTERS} characters: send a shorter id or name");
+        InvalidField::new(loc, "string_too_long", message)
+    });
+    let too_long: Vec<_> = too_long.collect();
+    if too_long.is_empty() { Ok(()) } else { Err(Error::Invalid(too_long)) }
 }
 
 /// The inputs, where there are as many as there may be and each is as it has to be.

@@ -26,6 +26,8 @@ mod repository_path;
 mod roles;
 mod scaffold;
 mod sign_in;
+#[cfg(test)]
+mod tests;
 mod tool_test;
 mod tools;
 mod users;
@@ -43,13 +45,15 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
-pub(crate) use connections::serve;
+pub(crate) use connections::{serve, serve_starting};
 
 /// Every route of the service. Methods and paths stand beside the handlers, where the document has them from: what is
 /// not in the document is not served.
 fn routes() -> OpenApiRouter<Arc<App>> {
     // What Git's clients call. They compress what they send.
-    let git = OpenApiRouter::new().routes(routes!(git::get, git::post)).layer(RequestDecompressionLayer::new());
+    // What is compressed in another way the handler refuses, with a reason.
+    let decompression = RequestDecompressionLayer::new().pass_through_unaccepted(true);
+    let git = OpenApiRouter::new().routes(routes!(git::get, git::post)).layer(decompression);
 
     // What administrators of an organization call.
     let access = OpenApiRouter::new()
@@ -66,6 +70,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(branches::list))
         .routes(routes!(branches::get))
         .routes(routes!(commits::list))
+        .routes(routes!(directories::list_root))
         .routes(routes!(directories::list))
         .routes(routes!(files::read))
         .routes(routes!(files::download));
@@ -103,9 +108,7 @@ fn other_slashes() -> OpenApiRouter<Arc<App>> {
     let aliases = Router::new()
         .route("/tool", post(tools::create).get(tools::list))
         .route("/tool/{tool_id}/", post(tools::change).delete(tools::delete))
-        // The root has no name behind the slash, which a wildcard asks for.
-        .route("/tool/repo/directory", get(directories::list))
-        .route("/tool/repo/directory/", get(directories::list))
+        .route("/tool/repo/directory", get(directories::list_root))
         .route("/user", post(users::create).get(users::list))
         .route("/role", post(roles::create).get(roles::list))
         .route("/organization/api_key", post(api_keys::create).get(api_keys::list))
@@ -116,6 +119,14 @@ fn other_slashes() -> OpenApiRouter<Arc<App>> {
 /// The contract as a document, made from the routes.
 pub fn document() -> utoipa::openapi::OpenApi {
     openapi::complete(routes().into_openapi())
+}
+
+/// What is served before there is a service: that it is starting.
+fn starting_router() -> Router {
+    Router::new()
+        .route("/healthz", get(ops::health))
+        .fallback(error::starting)
+        .layer(axum::middleware::from_fn(git::explain))
 }
 
 /// The service.

@@ -1,11 +1,19 @@
 //! Pages of the repository's lists, whose tokens are the numbers of pages: the first one is 1.
 
+use utoipa::openapi::path::Parameter;
+
 use super::error::Result;
 use super::page::Query;
+use super::parameters;
 use crate::error::Error;
 
 /// The largest page, and the one when none is asked for.
 const MAX_LIMIT: usize = 20;
+
+/// What the document says of such a page.
+pub fn parameters() -> [Parameter; 2] {
+    [parameters::limit(MAX_LIMIT, MAX_LIMIT), parameters::continuation_token(1)]
+}
 
 /// The part of a list that is asked for.
 #[derive(Debug, Clone, Copy)]

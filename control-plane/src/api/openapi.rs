@@ -75,6 +75,10 @@ pub fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::Open
         if of_organization {
             item.parameters = Some(vec![organization_parameter().into()]);
         }
+        // Not every client can send a body with a GET, so the query says as much.
+        if let Some(RefOr::T(body)) = item.get.as_mut().and_then(|get| get.request_body.as_mut()) {
+            body.required = Some(Required::False);
+        }
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
             if of_organization {

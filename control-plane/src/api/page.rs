@@ -177,7 +177,7 @@ impl Query {
 /// The part of a list that is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
-    /// How many entries come before it.
+    /// The token: of lists whose entries may be removed, how many entries come before the page.
     pub skip: usize,
     /// How many it may hold.
     pub limit: usize,

@@ -7,6 +7,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::model::EnvVarName;
 
+/// What `ref` is where a request has none.
+pub const DEFAULT_REFERENCE: &str = "main";
+
 /// An exact version, or a constraint as Python's version specifiers have it (PEP 440).
 pub struct VersionConstraint;
 
@@ -14,8 +17,13 @@ impl PartialSchema for VersionConstraint {
     fn schema() -> RefOr<Schema> {
         let number = "[0-9]{1,9}";
         let more = format!("\\.{number}");
-        let clause = format!("(~={number}({more})+|(==|!=){number}({more})*(\\.\\*)?|(<=|>=|<|>){number}({more})*)");
-        let pattern = format!("^({number}{more}{more}|{clause}(, ?{clause})*)$");
+        // What Python's versions may have and ours have not; a constraint may still name it.
+        let rest = "((a|b|rc)[0-9]{1,9})?(\\.post[0-9]{1,9})?(\\.dev[0-9]{1,9})?";
+        let clause = format!(
+            "(~= *{number}({more})+{rest}|(==|!=) *{number}({more})*\\.\\*|(===?|!=|<=?|>=?) *{number}({more})*{rest})"
+        );
+        let exact = "(0|[1-9][0-9]{0,8})(\\.(0|[1-9][0-9]{0,8})){2}";
+        let pattern = format!("^({exact}|{clause}( *, *{clause})*)$");
         text().pattern(Some(pattern)).examples(["1.0.0", "~=1.2", ">=1.0,<2"]).into()
     }
 }
@@ -55,9 +63,21 @@ pub fn sort_by(fields: &[&str]) -> Parameter {
     many("sort_by", description, field)
 }
 
-/// `true` or `false`.
+/// `true` or `false`, where leaving it out means neither.
 pub fn flag(name: &str, description: &str) -> Parameter {
     query(name).description(Some(description)).schema(Some(ObjectBuilder::new().schema_type(Type::Boolean))).build()
+}
+
+/// `true` or, by default, `false`.
+pub fn switch(name: &str, description: &str) -> Parameter {
+    let schema = ObjectBuilder::new().schema_type(Type::Boolean).default(Some(false.into()));
+    query(name).description(Some(description)).schema(Some(schema)).build()
+}
+
+/// Which state of the repository is meant.
+pub fn reference() -> Parameter {
+    let schema = repository_text().default(Some(DEFAULT_REFERENCE.into())).examples(["main", "v1.0"]);
+    query("ref").description(Some("A branch, a tag or a commit's 40 digits.")).schema(Some(schema)).build()
 }
 
 /// A key that has to stand once.
@@ -95,6 +115,11 @@ pub fn many_unique(name: &str, description: &str, entry: impl Into<RefOr<Schema>
 /// Any text.
 pub fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// What may name something of a repository: any text without a NUL.
+pub fn repository_text() -> ObjectBuilder {
+    text().pattern(Some("^[^\\x00]*$"))
 }
 
 /// One of these texts.

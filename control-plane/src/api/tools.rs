@@ -130,7 +130,7 @@ impl IntoParams for ToolQuery {
 
 /// List tools.
 ///
-/// Those that the caller may not invoke are left out.
+/// Those that the caller may neither invoke nor modify nor delete are left out.
 #[utoipa::path(
     get,
     path = "/v1/{organization}/tool/",
@@ -156,15 +156,13 @@ pub async fn list(
         deprecated: query.flag("deprecated")?,
         tags: query.parsed("tag", tag_filter)?,
     };
-    let mut tools = app.list_tools(&caller, &filter)?;
-    // The sort is stable and the list comes in the order of ids, so the id breaks the last tie.
-    tools.sort_by(|a, b| compare(a, b, &sort));
-    let tags: BTreeSet<_> = tools.iter().flat_map(|tool| &tool.tags).map(tag_text).collect();
-    let (tools, has_more) = page.cut(tools);
+    let tools = app.list_tools(&caller, &filter)?;
+    let tags = tools.passing().flat_map(|tool| &tool.tags).map(tag_text).collect();
+    let (tools, continuation_token) = tools.page(page.skip, page.limit, |a, b| compare(a, b, &sort))?;
     Ok(axum::Json(ToolList {
         tools: tools.into_iter().map(Tool::from).collect(),
-        has_more,
-        continuation_token: page.next_token(has_more),
+        has_more: continuation_token.is_some(),
+        continuation_token,
         filter_values: page.is_first().then_some(ToolFilterValues { tags }),
     }))
 }

@@ -120,7 +120,7 @@ struct UserQuery;
 impl IntoParams for UserQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![
-            parameters::many("id", "One of these.", UserId::schema()),
+            parameters::many_unique("id", "One of these.", UserId::schema()),
             parameters::many("role_name", "Of one of these roles.", RoleName::schema()),
             parameters::sort_by(&["created_at", "name", "role_name", "user_org_id"]),
             parameters::limit(DEFAULT_LIMIT, MAX_LIMIT),

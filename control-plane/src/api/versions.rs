@@ -193,15 +193,14 @@ pub async fn list(
         constraint,
         creators: query.parsed("creator", creator)?,
     };
-    let mut versions = app.list_versions(&caller, id, &filter)?;
-    versions.sort_by(|a, b| compare(a, b, &sort).then_with(|| a.id.cmp(&b.id)));
-    let creators: BTreeSet<_> = versions.iter().map(|version| version.creator.clone()).collect();
-    let (versions, has_more) = page.cut(versions);
+    let versions = app.list_versions(&caller, id, &filter)?;
+    let creators: BTreeSet<_> = versions.passing().map(|version| version.creator.clone()).collect();
+    let (versions, continuation_token) = versions.page(page.skip, page.limit, |a, b| compare(a, b, &sort))?;
     let creators = || creators.into_iter().map(VersionUser::from).collect::<Vec<_>>();
     Ok(axum::Json(ToolVersionList {
         tool_versions: versions.into_iter().map(ToolVersion::from).collect(),
-        has_more,
-        continuation_token: page.next_token(has_more),
+        has_more: continuation_token.is_some(),
+        continuation_token,
         filter_values: page.is_first().then(|| ToolVersionFilterValues { creators: creators() }),
     }))
 }

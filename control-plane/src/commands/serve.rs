@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use control_plane::app::App;
 use control_plane::config::Config;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,8 +38,8 @@ pub async fn execute(arguments: Arguments) -> Result<()> {
     }
     let address = config.listen;
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
-    let app = tokio::task::spawn_blocking(|| App::open(config)).await.context("failed to open the data folder")??;
     let listener = TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))?;
+    let app = control_plane::open(config, &listener).await?;
     println!("http://{}", listener.local_addr()?);
     std::io::stdout().flush()?;
 

@@ -86,3 +86,45 @@ impl App {
         Ok(self.repositories.repository(&caller.org))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::domain::api_keys::new_api_key;
+    use crate::model::RoleName;
+    use crate::store::AccessChange;
+
+    #[tokio::test]
+    async fn whatever_is_wrong_with_a_key_the_answer_and_its_time_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::open(Config::for_folder(folder.path()).unwrap()).unwrap();
+        let org = OrgId::parse("acme").unwrap();
+        let made = app.init_organization(&org).await.unwrap();
+        let now = Timestamp::now();
+        let (expired, expired_key) = new_api_key(None, RoleName::administrator(), now, now);
+        let put = || Ok((vec![AccessChange::PutApiKey(expired.clone())], ()));
+        app.store.change_access(&org, put).await.unwrap();
+
+        let (id, user) = (made.api_key_id.to_string(), made.user_id.to_string());
+        let nobody = UserId::new().to_string();
+        let nothing = ApiKeyId::new().to_string();
+        let elsewhere = OrgId::parse("nowhere").unwrap();
+        let wrong = SecretString::from("wrong".to_owned());
+        app.sign_in(&org, &id, &made.api_key, &user).await.unwrap();
+        for (case, org, id, key, user) in [
+            ("an expired key", &org, &expired.id.to_string(), &expired_key, &user),
+            ("a wrong key", &org, &id, &wrong, &user),
+            ("another key's id", &org, &expired.id.to_string(), &made.api_key, &user),
+            ("an unknown key", &org, &nothing, &made.api_key, &user),
+            ("an unknown user", &org, &id, &made.api_key, &nobody),
+            ("an unknown organization", &elsewhere, &id, &made.api_key, &user),
+        ] {
+            let began = std::time::Instant::now();
+            let refused = app.sign_in(org, id, key, user).await.map(drop).unwrap_err();
+            assert!(began.elapsed() >= REFUSED_AFTER, "{case} is told by the time");
+            assert!(matches!(refused, Error::Unauthenticated(_)), "{case}: {refused:?}");
+            assert_eq!(refused.to_string(), "the API key, its id or the user is not valid", "{case}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use jiff::{SignedDuration, Timestamp};
 use sdk::base;
 use sdk::dependencies::lock::{LOCK_BYTES, Origin};
 use sdk::dependencies::{self, LOCK, Lock, resolve};
@@ -83,6 +84,21 @@ impl App {
         Ok((key, build))
     }
 
+    /// Removes builds that were made long ago and never published. While one is made or used, it is put off.
+    pub async fn collect_builds(&self) {
+        let Ok(_alone) = self.using_builds.try_write() else { return };
+        let age =
+            SignedDuration::from_hours(i64::try_from(self.config.build.keep_unpublished_h).unwrap_or(i64::MAX / 3600));
+        let Ok(made_before) = Timestamp::now().checked_sub(age) else { return };
+        match self.store.collect_builds(made_before).await {
+            Ok(0) => {}
+            Ok(builds) => tracing::info!(builds, "Removed builds that were never published"),
+            Err(error) => {
+                tracing::warn!(%error, "Could not remove builds that were never published; the next sweep tries")
+            }
+        }
+    }
+
     /// What was built of the same inputs before, and its key. A source without a known lock has never been built.
     fn find_build(&self, org: &OrgId, source: &Source) -> Result<Option<(String, Build)>> {
         let Some(lock) = self.known_lock(org, source)? else { return Ok(None) };
@@ -126,7 +142,8 @@ impl App {
         let artifact = steps.take_blocking(Step::Import, import)?;
         let component_sha256 = steps.take_blocking(Step::Store, || self.store.blobs().put(&artifact.bytes))?;
         let description = serde_json::to_value(&artifact.label.description).context("failed to write a description")?;
-        let build = Build { component_sha256, component_size_bytes: artifact.bytes.len() as u64, description };
+        let component_size_bytes = artifact.bytes.len() as u64;
+        let build = Build { component_sha256, component_size_bytes, description, built_at: Timestamp::now() };
         Ok(Built { key: build_key(source, &lock), lock, build })
     }
 }

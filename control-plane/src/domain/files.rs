@@ -22,10 +22,7 @@ pub struct FileView {
 impl App {
     /// Files of one commit.
     pub async fn read_files(&self, caller: &Caller, reference: String, paths: Vec<String>) -> Result<Vec<FileView>> {
-        let read = move |reader: &crate::git::Reader| {
-            paths.iter().map(|path| reader.file(&reference, path.as_bytes())).collect::<Result<Vec<_>>>()
-        };
-        let files = self.browse(caller, read).await?;
+        let files = self.browse(caller, move |reader| reader.files(&reference, &paths)).await?;
         let mut views = Vec::new();
         for file in files {
             views.push(self.view(caller, file).await?);

@@ -18,6 +18,7 @@ pub mod maintenance;
 pub mod organizations;
 pub mod publish;
 pub mod pushes;
+pub mod ranks;
 pub mod rate_limits;
 pub mod resolve;
 pub mod roles;

@@ -50,7 +50,8 @@ impl App {
 
 /// The roles that every organization starts with.
 fn built_in_roles() -> Result<Vec<Role>> {
-    let author = [permission::ACCESS_REPO, permission::CREATE_TOOL, permission::MODIFY_TOOL, permission::INVOKE_TOOL];
+    // Who may modify a tool may test it; running what is published, with its secrets, is another right.
+    let author = [permission::ACCESS_REPO, permission::CREATE_TOOL, permission::MODIFY_TOOL];
     let roles: [(&str, &[&str]); 3] = [
         (RoleName::ADMINISTRATOR, &["*"]),
         (RoleName::TOOL_AUTHOR, &author),

@@ -81,6 +81,8 @@ impl App {
         let checked = self.check_publish(tool, &versions, &source, request.bump);
         let (version, (required_envvars, required_secret_envvars)) = steps.take(Step::Check, checked).await?;
 
+        // Until a version names it, nothing else keeps a build.
+        let _used = self.using_builds.read().await;
         let (build_key, build) = self.build(org, &source, steps).await?;
         steps.take(Step::Compile, self.loaded_tool(&build.component_sha256)).await?;
 
@@ -170,19 +172,25 @@ fn required_variables(source: &Source, tool: &Tool) -> Result<Required> {
     };
     let required = (parse(&source.manifest.env)?, parse(&source.manifest.secrets)?);
     let mut problems = Vec::new();
+    let kind = |is_secret: bool| if is_secret { "as a secret" } else { "not as a secret" };
     for (names, must_be_secret, list) in [(&required.0, false, "env"), (&required.1, true, "secrets")] {
         for name in names {
-            match tool.envvars.get(name) {
-                None => problems.push(format!(
-                    "pyproject.toml requires the variable {name} (`{list}`), and the tool does not have it: insert it, {}",
-                    if must_be_secret { "as a secret" } else { "not as a secret" },
-                )),
-                Some(variable) if variable.is_secret != must_be_secret => problems.push(format!(
-                    "pyproject.toml names the variable {name} under `{list}`, and the tool has it {}: make them agree",
-                    if variable.is_secret { "as a secret" } else { "not as a secret" },
-                )),
-                Some(_) => {}
-            }
+            let (message, remedy) = match tool.envvars.get(name) {
+                None => (
+                    format!("the project requires the variable {name} (`{list}`), and the tool does not have it"),
+                    format!("insert it into the tool, {}", kind(must_be_secret)),
+                ),
+                Some(variable) if variable.is_secret != must_be_secret => (
+                    format!(
+                        "it names the variable {name} under `{list}`, and the tool has it {}",
+                        kind(variable.is_secret)
+                    ),
+                    "make them agree: move it to the other list, or delete it from the tool and insert it anew"
+                        .to_owned(),
+                ),
+                Some(_) => continue,
+            };
+            problems.push(source.manifest.variable_problem(name.as_str(), message, remedy).to_string());
         }
     }
     if problems.is_empty() { Ok(required) } else { Err(Error::BadRequest(problems.join("\n"))) }

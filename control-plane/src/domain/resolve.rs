@@ -2,7 +2,7 @@
 
 use pep440_rs::{Version as Pep440, VersionSpecifiers};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Step};
 use crate::model::Version;
 
 /// An exact version or a PEP 440 specifier.
@@ -16,7 +16,7 @@ pub enum Constraint {
 
 impl Constraint {
     /// Parses `1.4.2`, `~=1.2` or `>=1.0,<2`. `loc` says where it stood, for the error.
-    pub fn parse(text: &str, loc: &[&str]) -> Result<Self> {
+    pub fn parse<S: Into<Step>>(text: &str, loc: impl IntoIterator<Item = S>) -> Result<Self> {
         if let Ok(version) = Version::parse(text) {
             return Ok(Self::Exactly(version));
         }
@@ -58,12 +58,17 @@ mod tests {
             ("==1.4.2", "1.4.2", true),
             ("==1.*", "1.4.2", true),
             ("!=1.4.2", "1.4.2", false),
+            (">= 1.0 , < 2", "1.9.9", true),
+            ("===1.4.2", "1.4.2", true),
+            (">1.0.0rc1", "1.0.0", true),
+            ("<2.0.0.dev1", "1.0.0", true),
+            ("==0.10.0", "0.10.0", true),
         ];
         for (constraint, version, expected) in cases {
             let constraint = Constraint::parse(constraint, &["path"]).unwrap();
             assert_eq!(constraint.matches(Version::parse(version).unwrap()), expected, "{constraint:?} {version}");
         }
-        for text in ["latest", "", " ", ",", ">=1,", "1.0.0 || 2.0.0", "+1.0.0", "^1.0.0"] {
+        for text in ["latest", "", " ", ",", ">=1,", "1.0.0 || 2.0.0", "+1.0.0", "^1.0.0", "01.0.0", "1.0.00", "1.0"] {
             assert!(Constraint::parse(text, &["path"]).is_err(), "{text}");
         }
     }

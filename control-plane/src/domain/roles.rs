@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::auth::{Attributes, Caller, grants, permission};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Step};
 use crate::model::access::Condition;
 use crate::model::{Grant, OrgId, Role, RoleName};
 use crate::store::AccessChange;
@@ -95,26 +95,27 @@ impl App {
             return Err(Error::invalid(&["body", "permission_grants"], "too_long", message));
         }
         for (index, grant) in grants.iter().enumerate() {
-            let index = index.to_string();
+            let place = |field: &str| {
+                vec![Step::from("body"), Step::from("permission_grants"), Step::from(index), Step::from(field)]
+            };
             let name = &grant.permission_name;
             if !means_something(name) {
                 let message = format!("`{name}` is neither a permission, nor a family such as `Tool:*`, nor `*`");
-                let place = ["body", "permission_grants", &index, "permission_name"];
-                return Err(Error::invalid(&place, "value_error", message));
+                return Err(Error::invalid(place("permission_name"), "value_error", message));
             }
-            let place = ["body", "permission_grants", &index, "conditions"];
             if grant.conditions.len() > limits.max_conditions {
                 let message = format!("a grant has at most {} conditions", limits.max_conditions);
-                return Err(Error::invalid(&place, "too_long", message));
+                return Err(Error::invalid(place("conditions"), "too_long", message));
             }
             if !grant.conditions.is_empty() && name != "*" && !name.starts_with("Tool:") {
                 let message = format!("`{name}` has no attributes: only permissions of tools have conditions");
-                return Err(Error::invalid(&place, "value_error", message));
+                return Err(Error::invalid(place("conditions"), "value_error", message));
             }
             for (attribute, condition) in &grant.conditions {
-                let checked = check_condition(attribute, condition, limits.max_condition_values);
-                checked
-                    .map_err(|message| Error::invalid(&[&place[..], &[attribute]].concat(), "value_error", message))?;
+                check_condition(attribute, condition, limits.max_condition_values).map_err(|message| {
+                    let place = place("conditions").into_iter().chain([Step::from(attribute.as_str())]);
+                    Error::invalid(place, "value_error", message)
+                })?;
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::config;
 use crate::domain::invoke::{Input, check_inputs, duration_ms, status_of};
 use crate::domain::steps::Steps;
 use crate::domain::variables::{OpenVariables, check_value};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Step};
 use crate::model::{EnvVarName, InvocationStatus, OrgId};
 use crate::vault::SecretString;
 
@@ -42,7 +42,9 @@ pub struct TestResult {
 impl App {
     /// Builds a project, or finds its build, and runs it once for each input, side by side.
     ///
-    /// There is no tool yet whose attributes a grant's conditions could be held against.
+    /// There is no tool yet whose attributes a grant's conditions could be held against, so they are held against none:
+    /// who may modify only tools of some name or tag may test nothing, who may modify all but some may test everything.
+    /// Only the given variables are there, and never a tool's own.
     pub async fn test_tool(self: &Arc<Self>, caller: &Caller, request: ToolTest) -> Result<Vec<TestResult>> {
         caller.require(permission::MODIFY_TOOL, &Attributes::new())?;
         request.check(&self.config.tool)?;
@@ -55,8 +57,11 @@ impl App {
     async fn build_and_run(self: &Arc<Self>, org: &OrgId, request: ToolTest) -> Result<Vec<TestResult>> {
         let source = self.locate(org, &request.commit_branch, &request.project_path).await?;
         request.check_required(&source.manifest)?;
-        let (_key, build) = self.build(org, &source, &Steps::unwatched()).await?;
-        let loaded = self.loaded_tool(&build.component_sha256).await?;
+        let loaded = {
+            let _used = self.using_builds.read().await;
+            let (_key, build) = self.build(org, &source, &Steps::unwatched()).await?;
+            self.loaded_tool(&build.component_sha256).await?
+        };
         check_inputs(&loaded, &request.inputs)?;
 
         let (inputs, variables) = request.opened();
@@ -84,7 +89,7 @@ impl ToolTest {
                 return Err(Error::invalid(&["body", field], "too_long", message));
             }
             for (name, value) in variables {
-                check_value(name, value, settings, &["body", field, name.as_str()])?;
+                check_value(name, value, settings, [Step::from("body"), Step::from(field), Step::from(name.as_str())])?;
             }
         }
         if let Some(name) = self.envvars.keys().find(|name| self.secret_envvars.contains_key(*name)) {
@@ -105,7 +110,8 @@ impl ToolTest {
         let mut problems = Vec::new();
         for (required, list, given, field) in lists {
             for name in required.iter().filter(|name| !given.keys().any(|given| given.as_str() == name.as_str())) {
-                problems.push(format!("pyproject.toml requires the variable {name} (`{list}`): give it in {field}"));
+                let message = format!("the project requires the variable {name} (`{list}`), and it is not given");
+                problems.push(manifest.variable_problem(name, message, format!("give it in {field}")).to_string());
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(Error::BadRequest(problems.join("\n"))) }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::app::App;
-use crate::auth::{Caller, attributes_of, permission};
+use crate::auth::{Attributes, Caller, attributes_of, permission};
+use crate::domain::ranks::Ranked;
 use crate::error::{Error, Result};
 use crate::model::{Tool, ToolId, ToolName};
 
@@ -92,11 +93,15 @@ impl App {
         let (now, user) = (Timestamp::now(), caller.user());
         let change = |tool: &mut Tool| {
             check_live(tool)?;
+            // The row that is changed may have other tags than the one that was looked at.
+            let before = attributes_of(tool);
+            caller.require(permission::MODIFY_TOOL, &before)?;
             if let Some(description) = &description {
                 tool.description.clone_from(description);
             }
             if let Some(tags) = &changes.tags {
                 tool.tags.clone_from(tags);
+                check_no_gain(caller, &before, &attributes_of(tool))?;
             }
             tool.updated_at = now;
             tool.updated_by = user.clone();
@@ -112,16 +117,15 @@ impl App {
         self.store.deprecate_tool(&caller.org, id, &caller.user(), Timestamp::now()).await
     }
 
-    /// The tools that pass a filter, by id.
-    pub fn list_tools(&self, caller: &Caller, filter: &ToolFilter) -> Result<Vec<Tool>> {
-        let mut tools = self.store.list_tools(&caller.org)?;
-        tools.retain(|tool| {
+    /// The tools, by age, and which of them pass a filter.
+    pub fn list_tools(&self, caller: &Caller, filter: &ToolFilter) -> Result<Ranked<Tool>> {
+        let tools = self.store.list_tools(&caller.org)?;
+        Ok(Ranked::new(tools, |tool| {
             may_see(caller, tool)
                 && (filter.ids.is_empty() || filter.ids.contains(&tool.id))
                 && filter.deprecated.is_none_or(|deprecated| tool.deprecated == deprecated)
                 && (filter.tags.is_empty() || filter.tags.iter().any(|tag| tag.matches(tool)))
-        });
-        Ok(tools)
+        }))
     }
 
     /// A tool that the caller may see, a deprecated one too.
@@ -160,6 +164,17 @@ impl TagFilter {
             (Some(_), None) => true,
             (Some(value), Some(wanted)) => value == wanted,
         }
+    }
+}
+
+/// Tags are what conditions of grants look at, so who changes them must not get rights by it; and who could not have
+/// made the tool as it becomes may not make it so.
+fn check_no_gain(caller: &Caller, before: &Attributes, after: &Attributes) -> Result<()> {
+    caller.require(permission::MODIFY_TOOL, after)?;
+    let gained = [permission::INVOKE_TOOL, permission::DELETE_TOOL].into_iter();
+    match gained.filter(|permission| !caller.has(permission, before)).find(|permission| caller.has(permission, after)) {
+        Some(permission) => Err(Error::Forbidden { permission }),
+        None => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::auth::{Caller, permission};
 use crate::config;
 use crate::domain::tools::check_live;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Step};
 use crate::model::{EnvVar, EnvVarName, Tool, ToolId};
 use crate::vault::SecretString;
 
@@ -120,12 +120,12 @@ impl VariableChanges {
                 return Err(Error::invalid(&["body", list], "too_long", message));
             }
             for (index, (name, value)) in changes.into_iter().enumerate() {
-                let index = index.to_string();
+                let place = |field: &str| [Step::from("body"), Step::from(list), Step::from(index), Step::from(field)];
                 if !named.insert(name) {
                     let message = format!("variable {name} is named twice: change it once in one request");
-                    return Err(Error::invalid(&["body", list, &index, "name"], "unique", message));
+                    return Err(Error::invalid(place("name"), "unique", message));
                 }
-                value.map_or(Ok(()), |value| check_value(name, value, settings, &["body", list, &index, "value"]))?;
+                value.map_or(Ok(()), |value| check_value(name, value, settings, place("value")))?;
             }
         }
         Ok(())
@@ -137,7 +137,7 @@ pub(crate) fn check_value(
     name: &EnvVarName,
     value: &SecretString,
     settings: &config::Tool,
-    loc: &[&str],
+    loc: impl IntoIterator<Item = Step>,
 ) -> Result<()> {
     let limit = settings.max_variable_kib << 10;
     if name.as_str().len() + value.expose().len() > limit {

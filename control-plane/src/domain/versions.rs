@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::app::App;
 use crate::auth::{Caller, permission};
+use crate::domain::ranks::Ranked;
 use crate::domain::resolve::Constraint;
 use crate::error::{Error, Result};
 use crate::model::{Tool, ToolId, ToolVersion, UserRef};
@@ -20,16 +21,15 @@ pub struct VersionFilter {
 }
 
 impl App {
-    /// A tool's versions that pass a filter, in the order of their numbers.
-    pub fn list_versions(&self, caller: &Caller, tool: ToolId, filter: &VersionFilter) -> Result<Vec<ToolVersion>> {
+    /// A tool's versions in the order of their numbers, in which they were published, and which of them pass a filter.
+    pub fn list_versions(&self, caller: &Caller, tool: ToolId, filter: &VersionFilter) -> Result<Ranked<ToolVersion>> {
         self.visible_tool(caller, tool)?;
-        let mut versions = self.store.list_versions(&caller.org, tool)?;
-        versions.retain(|version| {
+        let versions = self.store.list_versions(&caller.org, tool)?;
+        Ok(Ranked::new(versions, |version| {
             filter.deprecated.is_none_or(|deprecated| version.deprecated == deprecated)
                 && filter.constraint.as_ref().is_none_or(|constraint| constraint.matches(version.version))
                 && (filter.creators.is_empty() || filter.creators.contains(&version.creator))
-        });
-        Ok(versions)
+        }))
     }
 
     /// The highest version that is meant and not deprecated.

@@ -4,6 +4,7 @@
 use std::io;
 use std::process::Stdio;
 
+use gix::ObjectId;
 use gix::objs::Kind;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream};
 use tokio::process::Child;
@@ -54,9 +55,19 @@ impl Reader {
     ///
     /// [`Error::NotFound`] for a `ref` that leads nowhere, and for a path that leads to no file.
     pub fn file(&self, reference: &str, path: &[u8]) -> Result<File> {
+        self.file_of(self.resolve_id(reference)?, reference, path)
+    }
+
+    /// Some files of one commit, whatever is pushed meanwhile. Fails as [`Self::file`] does.
+    pub fn files(&self, reference: &str, paths: &[impl AsRef<[u8]>]) -> Result<Vec<File>> {
+        let tip = self.resolve_id(reference)?;
+        paths.iter().map(|path| self.file_of(tip, reference, path.as_ref())).collect()
+    }
+
+    fn file_of(&self, tip: Option<ObjectId>, reference: &str, path: &[u8]) -> Result<File> {
         let path_shown = normalized(path);
         let missing = |why: &str| Error::NotFound(format!("`{path_shown}` of `{reference}` {why}"));
-        let tip = self.resolve_id(reference)?.ok_or_else(|| missing("does not exist: the repository is empty"))?;
+        let tip = tip.ok_or_else(|| missing("does not exist: the repository is empty"))?;
         let found = self.find(self.node(tip)?.tree, path)?.ok_or_else(|| missing("does not exist"))?;
         if found.mode.is_tree() {
             return Err(missing("is a folder: ask for it with /tool/repo/directory/"));

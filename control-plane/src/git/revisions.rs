@@ -3,6 +3,7 @@
 use gix::ObjectId;
 use gix::bstr::BString;
 use gix::objs::Kind;
+use gix::refs::FullName;
 
 use super::read::CommitId;
 use super::reader::Reader;
@@ -35,7 +36,7 @@ impl Reader {
         let names =
             [Some(format!("refs/heads/{name}")), Some(format!("refs/tags/{name}")), full.then(|| name.to_owned())];
         for name in names.into_iter().flatten() {
-            if let Some(id) = self.reference(&name)? {
+            if let Some(id) = self.reference(name)? {
                 return Ok(Some(id));
             }
         }
@@ -51,8 +52,11 @@ impl Reader {
     }
 
     /// The commit that a reference leads to, by its full name. A name that no reference can have is nobody's.
-    pub(super) fn reference(&self, name: &str) -> Result<Option<ObjectId>> {
-        let Ok(name) = gix::refs::FullName::try_from(name) else { return Ok(None) };
+    pub(super) fn reference<N>(&self, name: N) -> Result<Option<ObjectId>>
+    where
+        FullName: TryFrom<N>,
+    {
+        let Ok(name) = FullName::try_from(name) else { return Ok(None) };
         let found =
             self.repository.try_find_reference(&name).map_err(|error| Error::internal(error, "look up a reference"))?;
         // The lookup goes on to other places when there is no such reference.
@@ -62,6 +66,18 @@ impl Reader {
         let id = reference.peel_to_id().map_err(|error| Error::internal(error, "follow a reference"))?.detach();
         // A tag can name anything.
         Ok(matches!(self.header(id)?, Some((Kind::Commit, _))).then_some(id))
+    }
+
+    /// The full names of all references that begin so. Where they lead is not looked at.
+    pub(super) fn reference_names(&self, prefix: &str) -> Result<Vec<BString>> {
+        let list = || -> gix::Result<Vec<_>> {
+            let references = self.repository.references()?;
+            let names = references.prefixed(prefix)?;
+            names.map(|reference| Ok(reference?.name().as_bstr().to_owned())).collect()
+        };
+        // A push may delete a reference after it was listed and before it was read.
+        let listed = (1..MAX_ATTEMPTS).find_map(|_| list().ok()).map_or_else(list, Ok);
+        listed.map_err(|error| Error::internal(error, "list references"))
     }
 
     /// All references whose full names begin so, each with what it, being a tag, leads to.

@@ -80,6 +80,23 @@ impl InvocationSource {
         }
     }
 
+    /// The ids and names that the client chose, each with the way to it.
+    pub fn texts(&self) -> Vec<(Vec<&'static str>, &str)> {
+        let (ids, metadata) = match self {
+            Self::RegularConversation { conversation_id, interaction_id, invocation_metadata, .. } => {
+                ([("conversation_id", conversation_id), ("interaction_id", interaction_id)], invocation_metadata)
+            }
+            Self::SimulationConversation {
+                simulation_unit_test_set_run_id: run,
+                unit_test_id,
+                invocation_metadata,
+                ..
+            } => ([("simulation_unit_test_set_run_id", run), ("unit_test_id", unit_test_id)], invocation_metadata),
+        };
+        let ids = ids.into_iter().filter_map(|(name, id)| Some((vec![name], id.as_deref()?)));
+        ids.chain(metadata.iter().flat_map(InvocationMetadata::texts)).collect()
+    }
+
     /// The conversation with a person, where there is one.
     pub fn conversation_id(&self) -> Option<&str> {
         match self {
@@ -99,6 +116,10 @@ impl InvocationSource {
     }
 }
 
+/// The longest id or name in an [`InvocationSource`], in characters: all of them stand in one row of the store, and
+/// nobody's ids are longer. The document says it, too.
+pub const MAX_SOURCE_TEXT_CHARACTERS: usize = 512;
+
 /// On whose behalf an invocation ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "SourceFields")]
@@ -110,9 +131,11 @@ pub enum InvocationSource {
         user_id: UserId,
         /// The conversation.
         #[serde(default)]
+        #[schema(max_length = 512)]
         conversation_id: Option<String>,
         /// The interaction within it.
         #[serde(default)]
+        #[schema(max_length = 512)]
         interaction_id: Option<String>,
         /// Where in the conversation's state machine.
         #[serde(default)]
@@ -122,9 +145,11 @@ pub enum InvocationSource {
     SimulationConversation {
         /// The run of a set of tests.
         #[serde(default)]
+        #[schema(max_length = 512)]
         simulation_unit_test_set_run_id: Option<String>,
         /// The test.
         #[serde(default)]
+        #[schema(max_length = 512)]
         unit_test_id: Option<String>,
         /// Which repetition of the test.
         #[serde(default)]
@@ -146,6 +171,7 @@ pub enum InvocationMetadata {
         #[schema(schema_with = state_machine_and_version)]
         current_state_machine_and_version: (String, i64),
         /// The state.
+        #[schema(max_length = 512)]
         state_name: String,
         /// Counted from 1.
         #[schema(value_type = u64, minimum = 1)]
@@ -167,16 +193,33 @@ pub enum InvocationMetadata {
         #[schema(schema_with = state_machine_and_version)]
         current_state_machine_and_version: (String, i64),
         /// The state.
+        #[schema(max_length = 512)]
         state_name: String,
     },
 }
 
+impl InvocationMetadata {
+    fn texts(&self) -> Vec<(Vec<&'static str>, &str)> {
+        let (machine, state) = match self {
+            Self::StateTransition { current_state_machine_and_version: (machine, _), state_name, .. }
+            | Self::ToolCallState { current_state_machine_and_version: (machine, _), state_name } => {
+                (machine, Some(state_name))
+            }
+            Self::EngageUser { current_state_machine_and_version: (machine, _), .. } => (machine, None),
+        };
+        let at = |name, text| (vec!["invocation_metadata", name], text);
+        let state = state.map(|state| at("state_name", state.as_str()));
+        std::iter::once(at("current_state_machine_and_version", machine.as_str())).chain(state).collect()
+    }
+}
+
 /// An id and a number, no more and no less.
 fn state_machine_and_version() -> Array {
-    let entry = |kind: Type| Schema::from(ObjectBuilder::new().schema_type(kind));
+    let entry = |kind: Type| ObjectBuilder::new().schema_type(kind);
+    let id = entry(Type::String).max_length(Some(MAX_SOURCE_TEXT_CHARACTERS));
     ArrayBuilder::new()
         .items(ArrayItems::False)
-        .prefix_items([entry(Type::String), entry(Type::Integer)])
+        .prefix_items([Schema::from(id), Schema::from(entry(Type::Integer))])
         .min_items(Some(2))
         .description(Some("The state machine's id and version."))
         .build()

@@ -3,6 +3,7 @@
 
 use std::num::NonZeroU64;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::Invalid;
@@ -84,8 +85,8 @@ pub(super) struct MetadataFields {
     current_state_machine_and_version: (String, i64),
     #[serde(default, deserialize_with = "given")]
     state_name: Given<String>,
-    #[serde(default, deserialize_with = "given")]
-    state_transition_index: Given<i64>,
+    #[serde(default, deserialize_with = "counted")]
+    state_transition_index: Given<NonZeroU64>,
     #[serde(default, deserialize_with = "given")]
     tool_call_round_index: Given<i64>,
 }
@@ -108,11 +109,7 @@ impl TryFrom<MetadataFields> for InvocationMetadata {
             MetadataKind::StateTransition => Ok(Self::StateTransition {
                 current_state_machine_and_version,
                 state_name: state_name.flatten().ok_or_else(|| missing("state_name"))?,
-                state_transition_index: {
-                    let index = transition.flatten().ok_or_else(|| missing("state_transition_index"))?;
-                    let counted = u64::try_from(index).ok().and_then(NonZeroU64::new);
-                    counted.ok_or_else(|| Invalid(format!("state_transition_index counts from 1 and is {index}")))?
-                },
+                state_transition_index: transition.flatten().ok_or_else(|| missing("state_transition_index"))?,
                 tool_call_round_index: round.flatten().ok_or_else(|| missing("tool_call_round_index"))?,
             }),
             MetadataKind::EngageUser => {
@@ -137,6 +134,16 @@ impl TryFrom<MetadataFields> for InvocationMetadata {
 
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Given<T>, D::Error> {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// A number that counts from 1. It is judged here, where its place is known.
+fn counted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Given<NonZeroU64>, D::Error> {
+    let number = Option::<i64>::deserialize(deserializer)?;
+    let counted = |number: i64| {
+        let counted = u64::try_from(number).ok().and_then(NonZeroU64::new);
+        counted.ok_or_else(|| D::Error::custom(format!("it counts from 1 and is {number}")))
+    };
+    Ok(Some(number.map(counted).transpose()?))
 }
 
 // Both speak as serde does of a field that is missing or unknown, since they are read by the same eyes.

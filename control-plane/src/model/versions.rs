@@ -39,8 +39,10 @@ impl Version {
     /// Parses `major.minor.patch`, no more and no less.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let invalid = || Invalid(format!("version `{text}` must be major.minor.patch, such as 1.4.2"));
-        // A number's own parser would take a sign.
-        if !text.bytes().all(|c| c.is_ascii_digit() || c == b'.') {
+        // A number's own parser would take a sign, and zeros before it: one version, one text.
+        let is_number =
+            |text: &str| text.bytes().all(|c| c.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+        if !text.split('.').all(is_number) {
             return Err(invalid());
         }
         let numbers: Vec<u64> = text.split('.').map(str::parse).collect::<Result<_, _>>().map_err(|_| invalid())?;

@@ -80,6 +80,14 @@ impl Blobs {
         self.path(sha256).is_file()
     }
 
+    /// Removes the content of a name, which nothing may name any more and nobody may be putting.
+    pub(super) fn remove(&self, sha256: &str) -> Result<()> {
+        match fs_err::remove_file(self.path(sha256)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::file("remove a blob", e).into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Brings the content under its name with `write`, unless it is there, and makes the name durable.
     fn keep(&self, sha256: &str, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
         let target = self.path(sha256);

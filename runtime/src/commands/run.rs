@@ -10,6 +10,7 @@ use runtime::network::NetworkUse;
 use runtime::outcome::{Failure, Outcome, Report};
 use sdk::Problem;
 use sdk::dependencies::Settings;
+use sdk::project::{MANIFEST, Project};
 use serde_json::{Value, json};
 
 use super::exit;
@@ -63,12 +64,16 @@ pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Resul
     let call = Call { env, ..Call::new(&parameters, mode) };
     let label = tool.label();
     let missing: Vec<_> = label.env.iter().chain(&label.secrets).filter(|name| !call.env.contains_key(*name)).collect();
-    if let Some(name) = missing.first() {
-        let problem = Problem::new(
-            format!("the tool requires the variable {name}, and it is not given"),
-            format!("add `--env {name}=…`, or `--secret {name}=…` where it is a secret"),
-        );
-        return Err(sdk::Error::from(problem).into());
+    if !missing.is_empty() {
+        // Of a built file, the lines are of a manifest that is elsewhere.
+        let manifest = arguments.tool.is_dir().then(|| Project::read(&arguments.tool)).transpose()?;
+        let lines = manifest.map(|project| project.manifest.variable_lines).unwrap_or_default();
+        let problem = |name: &String| {
+            let option = if label.secrets.contains(name) { "secret" } else { "env" };
+            let message = format!("the tool requires the variable {name}, and it is not given");
+            Problem::new(message, format!("add `--{option} {name}=…`")).at(MANIFEST, lines.get(name).copied())
+        };
+        return Err(sdk::Error::Refused(missing.into_iter().map(problem).collect()).into());
     }
     let executor = tokio::runtime::Runtime::new().map_err(|source| Error::internal("start an executor", source))?;
     let report = executor.block_on(tool.invoke(&call, &Limits::default()))?;

@@ -21,7 +21,7 @@ pub const BROKEN: [Broken; 10] = [
     },
     Broken {
         project: "broken/no_entry_point",
-        place: "src/no_entry_point.py: ",
+        place: "pyproject.toml:8: src/no_entry_point.py: ",
         problem: "the module `no_entry_point` has no `forecast`",
         remedy: "did you mean `forecasts`?",
     },
@@ -100,7 +100,8 @@ fn every_broken_project_is_tried() {
 #[tokio::test]
 async fn a_broken_project_is_refused_with_file_line_and_remedy_and_leaves_nothing() {
     let server = Server::start().await;
-    server.author("work").push(&BROKEN.map(|broken| broken.project));
+    let projects: Vec<_> = BROKEN.iter().map(|broken| broken.project).chain(["reads_variables"]).collect();
+    server.author("work").push(&projects);
     let tool = server.client.create_tool("broken").await;
     let before = server.installation.lasting_files();
     assert!(!before.is_empty(), "the data folder has files that can be compared");
@@ -112,6 +113,15 @@ async fn a_broken_project_is_refused_with_file_line_and_remedy_and_leaves_nothin
         let left: Vec<_> = server.installation.lasting_files().difference(&before).cloned().collect();
         assert!(left.is_empty(), "{} left {left:?}", broken.project);
     }
+    let detail = server.client.publish(&tool, "reads_variables", "major").await.detail(400);
+    for (line, name, remedy) in [(9, "PLACE", "not as a secret"), (10, "PASSWORD", "as a secret")] {
+        assert!(
+            detail.contains(&format!("pyproject.toml:{line}: the project requires the variable {name} ")),
+            "{detail}"
+        );
+        assert!(detail.contains(&format!("insert it into the tool, {remedy}")), "{detail}");
+    }
+    assert_eq!(server.installation.lasting_files(), before, "a missing variable left something");
     assert!(server.client.versions(&tool).await.is_empty());
     server.client.invoke(&tool, "1.0.0", &[serde_json::json!({})]).await.detail(404);
 }

@@ -85,6 +85,12 @@ async fn what_is_not_in_gits_protocol_is_refused_in_words() {
     let listed = answer(request.header("content-encoding", "gzip").header("git-protocol", "version=2")).await;
     assert!(listed.expect(200).as_str().unwrap().contains(&format!("{commit} refs/heads/main")));
 
+    for encoding in ["lz4", "gzip, gzip"] {
+        let request = post("git-upload-pack", "git-upload-pack-request", b"0000".to_vec());
+        let refused = answer(request.header("content-encoding", encoding)).await;
+        assert!(refused.detail(400).contains("send it as it is, or with gzip"));
+    }
+
     let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
     bomb.write_all(b"0012command=fetch\n0001").unwrap();
     bomb.write_all(format!("0032have {commit}\n").repeat(250_000).as_bytes()).unwrap();

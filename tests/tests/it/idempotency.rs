@@ -19,6 +19,11 @@ async fn a_repeated_request_answers_the_first_result_and_runs_nothing_even_after
     assert_eq!(again.expect(200), first, "durations included");
     assert_eq!(server.client.invocations("").await.len(), 2);
 
+    // A key belongs to its user.
+    let other = server.client.with_role("DefaultUserRole").await;
+    invoke(&other, &tool, "~=1.0", "k-1", &json!({"inputs": [input(9)]})).await.expect(200);
+    assert_eq!(server.client.invocations("").await.len(), 3);
+
     // Another body, another path: another request.
     for (version, body) in [("~=1.0", json!({"inputs": [input(3)]})), ("1.0.0", body.clone())] {
         let refused = invoke(&server.client, &tool, version, "k-1", &body).await.expect(422);
@@ -33,9 +38,9 @@ async fn a_repeated_request_answers_the_first_result_and_runs_nothing_even_after
 
     let server = Server::start_on(server.kill()).await;
     assert_eq!(invoke(&server.client, &tool, "~=1.0", "k-1", &body).await.expect(200), first);
-    assert_eq!(server.client.invocations("").await.len(), 2);
+    assert_eq!(server.client.invocations("").await.len(), 3);
     invoke(&server.client, &tool, "1.0.0", "k-2", &body).await.expect(200);
-    assert_eq!(server.client.invocations("").await.len(), 4);
+    assert_eq!(server.client.invocations("").await.len(), 5);
 }
 
 fn input(step: u32) -> Value {

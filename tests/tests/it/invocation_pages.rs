@@ -177,7 +177,7 @@ async fn what_is_no_list_is_refused(client: &Client, first: &str, second: &str) 
     for (query, loc) in [
         (format!("tool_id={first}&tool_id={first}"), json!(["query", "tool_id", 1])),
         ("tool_id=first".to_owned(), json!(["query", "tool_id", 0])),
-        (format!("tool_id={first}&version=latest"), json!(["query", "version"])),
+        (format!("tool_id={first}&version=latest"), json!(["query", "version", 0])),
         ("conversation_id=a&conversation_id=a".to_owned(), json!(["query", "conversation_id", 1])),
         ("sort_by=-duration_ms".to_owned(), json!(["query", "sort_by", 0])),
         ("succeeded=perhaps".to_owned(), json!(["query", "succeeded", 0])),

@@ -87,7 +87,8 @@ fn variables_are_given_on_the_command_line_and_a_missing_one_is_named() {
     let missing = runtime(&["run", &project, "--env", "PLACE=Ghent"]);
     assert_eq!((missing.status.code(), text(&missing.stdout)), (Some(3), String::new()));
     let stderr = text(&missing.stderr);
-    assert!(stderr.contains("requires the variable PASSWORD") && stderr.contains("--secret PASSWORD="), "{stderr}");
+    assert!(stderr.contains("pyproject.toml:10: the tool requires the variable PASSWORD"), "{stderr}");
+    assert!(stderr.contains("--secret PASSWORD="), "{stderr}");
 
     let given = runtime(&["run", &project, "--env", "PLACE=Ghent", "--secret", "PASSWORD=hunter2"]);
     let output: Value = serde_json::from_slice(&given.stdout).unwrap();

@@ -14,6 +14,19 @@ async fn a_running_server_is_healthy_and_ready() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_nearly_full_refuses_writes_and_nothing_else() {
+    let server = Server::start_with("[store]\nreserve_mib = 1000000000000\n").await;
+    let client = &server.client;
+    let refused = client.post("tool/", json!({"name": "a", "description": "A tool."})).await;
+    assert!(refused.headers.contains_key("retry-after"));
+    assert!(refused.detail(503).contains("is nearly full"));
+    let (status, text) = client.page("/readyz").await;
+    assert!(status == 503 && text.contains("is nearly full"), "{text}");
+    assert!(client.tools("").await.is_empty());
+    assert_eq!(client.page("/healthz").await.0, 200);
+}
+
+#[tokio::test]
 async fn metrics_count_invocations_and_publishes_and_name_no_tool() {
     let (server, tool) = Server::with_tool("counter").await;
     server.client.results(&tool, &[json!({}), json!({}), json!({})]).await;

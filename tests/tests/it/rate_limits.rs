@@ -22,6 +22,12 @@ async fn the_sixth_sign_in_of_a_user_within_a_minute_is_refused_and_another_user
     assert!((1..=60).contains(&number(&refused.headers, "retry-after")));
     refused.detail(429);
 
+    // The other limits are what the contract has by default.
+    let read = server.client.get("tool/").await;
+    assert_eq!(number(&read.headers, "x-ratelimit-limit"), 600);
+    let published = server.client.publish(&"0".repeat(24), "nowhere", "major").await;
+    assert_eq!((published.status, number(&published.headers, "x-ratelimit-limit")), (404, 10));
+
     let other = Key { user_id: "0".repeat(24), ..wrong };
     server.client.try_sign_in(&other).await.detail(401);
     let (_, metrics) = server.client.page("/metrics").await;

@@ -45,9 +45,10 @@ async fn a_grant_that_means_nothing_is_refused_with_its_place() {
         ("conditions", crowded),
     ] {
         let refused = server.client.create_role("odd", &[allow("*"), grant.clone()]).await.expect(422);
-        let loc = refused["detail"][0]["loc"].as_array().unwrap();
-        assert_eq!(loc[1], "permission_grants", "{grant}: {refused}");
-        assert_eq!(loc.last().unwrap(), place, "{grant}: {refused}");
+        let mut loc = vec![json!("body"), json!("permission_grants"), json!(1)];
+        loc.extend(place.starts_with("Tool:").then(|| json!("conditions")));
+        loc.push(json!(place));
+        assert_eq!(refused["detail"][0]["loc"], json!(loc), "{grant}: {refused}");
     }
     for grant in [
         json!({"permission_name": "*"}),
@@ -203,6 +204,39 @@ async fn conditions_let_through_what_they_name() {
     let body = |name: &str, tags: Value| json!({"name": name, "description": "A tool.", "tags": tags});
     user.post("tool/", body("contract", json!({"team": "legal"}))).await.detail(403);
     user.post("tool/", body("contract", json!({"team": "core"}))).await.expect(201);
+}
+
+#[tokio::test]
+async fn whoever_changes_tags_gets_no_rights_by_it() {
+    let server = Server::start().await;
+    let client = &server.client;
+    let of_team = |permission: &str, team: &str| {
+        provided(allow(permission), "Tool:Tag:team", json!({"type": "Equals", "value": team}))
+    };
+    let not_frozen = provided(deny("Tool:ModifyTool"), "Tool:Tag:frozen", json!({"type": "Equals", "value": "yes"}));
+    let grants =
+        [allow("Tool:ModifyTool"), of_team("Tool:InvokeTool", "core"), of_team("Tool:DeleteTool", "own"), not_frozen];
+    let user = client.with_grants("editor", &grants).await;
+    let legal = format!("tool/{}", create_tool(client, "legal", json!({"team": "legal"})).await);
+    let core = format!("tool/{}", create_tool(client, "core", json!({"team": "core"})).await);
+
+    for (tags, missing) in [
+        (json!({"team": "core"}), "Tool:InvokeTool"),
+        (json!({"team": "own"}), "Tool:DeleteTool"),
+        (json!({"team": "legal", "frozen": "yes"}), "Tool:ModifyTool"),
+    ] {
+        let refused = user.post(&legal, json!({"description": "Mine.", "tags": tags})).await.detail(403);
+        assert!(refused.contains(missing), "{refused}");
+    }
+    let kept = client.tools("tag=team:legal").await.remove(0);
+    assert_eq!((&kept["description"], &kept["tags"]), (&json!("A tool."), &json!([{"key": "team", "value": "legal"}])));
+    user.post(&legal, json!({"description": "Mine.", "tags": {"team": "data"}})).await.expect(204);
+    // What one has already is no gain, and rights may be lost.
+    user.post(&core, json!({"tags": {"team": "core", "beta": null}})).await.expect(204);
+    user.post(&core, json!({"tags": {}})).await.expect(204);
+    user.post(&core, json!({"tags": {"team": "core"}})).await.detail(403);
+    client.post(&core, json!({"tags": {"frozen": "yes"}})).await.expect(204);
+    user.post(&core, json!({"description": "Thawed."})).await.detail(403);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ async fn a_source_is_listed_as_it_was_given_and_a_wrong_one_is_refused_with_its_
         json!({"type": "simulation-conversation", "simulation_unit_test_set_run_id": "r", "unit_test_id": null,
             "run_index": 7, "invocation_metadata": {"type": "tool-call-state",
                 "current_state_machine_and_version": machine, "state_name": "s"}}),
-        json!({"type": "simulation-conversation", "simulation_unit_test_set_run_id": null, "unit_test_id": "u",
+        json!({"type": "simulation-conversation", "simulation_unit_test_set_run_id": null, "unit_test_id": "\u{e9}".repeat(512),
             "run_index": null, "invocation_metadata": null}),
     ];
     for source in &sources {
@@ -39,7 +39,12 @@ async fn a_source_is_listed_as_it_was_given_and_a_wrong_one_is_refused_with_its_
         (json!({"type": "regular-conversation", "user_id": user, "run_index": null}), json!(["run_index"])),
         (json!({"type": "nobody"}), json!(["type"])),
         (transition("more", json!(1)), json!(["invocation_metadata", "more"])),
-        (transition("state_transition_index", json!(0)), json!(["invocation_metadata"])),
+        (transition("state_transition_index", json!(0)), json!(["invocation_metadata", "state_transition_index"])),
+        (
+            transition("current_state_machine_and_version", json!(["m".repeat(513), 1])),
+            json!(["invocation_metadata", "current_state_machine_and_version"]),
+        ),
+        (json!({"type": "simulation-conversation", "unit_test_id": "u".repeat(513)}), json!(["unit_test_id"])),
         (transition("state_name", Value::Null), json!(["invocation_metadata", "state_name"])),
     ];
     for (source, place) in cases {

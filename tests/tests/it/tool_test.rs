@@ -76,11 +76,15 @@ async fn what_cannot_be_tested_is_refused_with_the_reason() {
     };
     let refusals = [
         (400, json!({"required_envvars": {"A": "1"}, "required_secret_envvars": {"A": "1"}}), "variable A stands in"),
-        (400, json!({"project_path": "reads_variables", "required_secret_envvars": {"PASSWORD": "x"}}), "PLACE"),
+        (
+            400,
+            json!({"project_path": "reads_variables", "required_secret_envvars": {"PASSWORD": "x"}}),
+            "pyproject.toml:9: the project requires the variable PLACE",
+        ),
         (
             400,
             json!({"project_path": "reads_variables", "required_envvars": {"PLACE": "x", "PASSWORD": "y"}}),
-            "PASSWORD",
+            "pyproject.toml:10: the project requires the variable PASSWORD",
         ),
         (400, json!({"project_path": "broken/syntax_error"}), "src/syntax_error.py:"),
         (400, json!({"inputs": [{"input_parameters": {"step": "x"}, "invocation_mode": "regular"}]}), "/step"),
@@ -94,21 +98,23 @@ async fn what_cannot_be_tested_is_refused_with_the_reason() {
     }
     let input = &good["inputs"][0];
     let invalid = [
-        json!({"project_path": "../counter"}),
-        json!({"project_path": ""}),
-        json!({"commit_branch": ""}),
-        json!({"inputs": []}),
-        json!({"inputs": vec![input; 11]}),
-        json!({"required_envvars": {"a": "1"}}),
-        json!({"required_envvars": {"A": 1}}),
-        json!({"required_secret_envvars": {"A": "a\0b"}}),
-        json!({"required_secret_envvars": {"A": "v".repeat(40_000)}}),
-        json!({"tool_id": "0"}),
+        (json!({"project_path": "../counter"}), json!(["body", "project_path"])),
+        (json!({"project_path": ""}), json!(["body", "project_path"])),
+        (json!({"commit_branch": ""}), json!(["body", "commit_branch"])),
+        (json!({"inputs": []}), json!(["body", "inputs"])),
+        (json!({"inputs": vec![input; 11]}), json!(["body", "inputs"])),
+        (json!({"required_envvars": {"a": "1"}}), json!(["body", "required_envvars", "a"])),
+        (json!({"required_envvars": {"A": 1}}), json!(["body", "required_envvars", "A"])),
+        (json!({"required_secret_envvars": {"A": "a\0b"}}), json!(["body", "required_secret_envvars", "A"])),
+        (
+            json!({"required_secret_envvars": {"A": "v".repeat(40_000)}}),
+            json!(["body", "required_secret_envvars", "A"]),
+        ),
+        (json!({"tool_id": "0"}), json!(["body", "tool_id"])),
     ];
-    for changes in invalid {
+    for (changes, loc) in invalid {
         let refused = client.post("tool/test", with(changes)).await.expect(422);
-        assert_eq!(refused["detail"][0]["loc"][0], "body", "{refused}");
-        assert!(refused["detail"][0]["loc"].as_array().unwrap().len() > 1, "{refused}");
+        assert_eq!(refused["detail"][0]["loc"], loc, "{refused}");
         assert!(!refused.to_string().contains("vvvv"), "a value comes back: {refused}");
     }
     // The maps may be left out, as those of an input may.

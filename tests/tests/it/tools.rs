@@ -133,8 +133,16 @@ async fn a_list_is_filtered_sorted_and_paged() {
     assert_eq!(names(last["tools"].as_array().unwrap()), "delta");
     let rest = ["has_more", "continuation_token", "filter_values"].map(|field| last[field].clone());
     assert_eq!(rest, [json!(false), Value::Null, Value::Null]);
-    let beyond = client.get(&format!("tool/?continuation_token={}", i64::MAX)).await.expect(200);
-    assert_eq!(beyond["tools"], json!([]));
+    let beyond = client.get(&format!("tool/?continuation_token={}", i64::MAX)).await.expect(422);
+    assert_eq!(beyond["detail"][0]["loc"], json!(["query", "continuation_token"]));
+
+    // A tool that leaves the list between two pages takes no other one with it.
+    let pages = "tool/?limit=2&deprecated=false&sort_by=-name";
+    let first = client.get(pages).await.expect(200);
+    assert_eq!(names(first["tools"].as_array().unwrap()), "delta charlie");
+    client.delete(&format!("tool/{}", ids[0])).await.expect(204);
+    let rest = client.get(&format!("{pages}&continuation_token={}", first["continuation_token"])).await.expect(200);
+    assert_eq!(names(rest["tools"].as_array().unwrap()), "alpha");
 
     let twice = format!("id={0}&id={0}", ids[0]);
     let bad = ["limit=21", "limit=0", "limit=x", "sort_by=created_at", "id=1", "tag=team", "deprecated=x", &twice];

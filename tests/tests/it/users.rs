@@ -60,7 +60,9 @@ async fn a_change_of_role_holds_at_the_next_request_and_a_deleted_users_token_en
     assert!(refusal.contains("Tool:CreateTool"), "{refusal}");
 
     client.post(&path, json!({"role_name": AUTHOR})).await.expect(204);
-    user.post("tool/", body.clone()).await.expect(201);
+    let tool = user.post("tool/", body.clone()).await.expect(201)["id"].as_str().unwrap().to_owned();
+    // Whoever writes tools may test them, and not run what is published.
+    user.invoke(&tool, "1.0.0", &[json!({})]).await.detail(403);
     client.post(&path, json!({"role_name": USER})).await.expect(204);
     user.post("tool/", body).await.detail(403);
 

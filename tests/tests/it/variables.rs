@@ -53,28 +53,29 @@ async fn every_change_follows_the_rules() {
     let longest = "v".repeat(1023);
     client.set_envvars(&tool, json!({"inserts": [insert("A", &longest)]})).await.expect(204);
     let bad = [
-        json!({"inserts": [insert("a", "x")]}),
-        json!({"inserts": [insert("1A", "x")]}),
-        json!({"inserts": [insert("A-B", "x")]}),
-        json!({"inserts": [insert("", "x")]}),
-        json!({"inserts": [insert("AB", &longest)]}),
-        json!({"inserts": [insert("B", "a\0b")]}),
-        json!({"inserts": [{"name": "B", "value": "x"}]}),
-        json!({"inserts": [{"name": "B", "value": null, "is_secret": true}]}),
-        json!({"inserts": [insert("B", "x"), insert("B", "y")]}),
-        json!({"inserts": [insert("A", "x")], "deletes": [{"name": "A"}]}),
-        json!({"updates": [{"name": "A", "value": "x"}, {"name": "A", "value": "y"}]}),
-        json!({"updates": [{"name": "A", "value": "x", "is_secret": true}]}),
-        json!({"updates": [{"name": "A", "value": "x"}], "deletes": [{"name": "A"}]}),
-        json!({"deletes": [{"name": "A"}, {"name": "A"}]}),
-        json!({"deletes": ["A"]}),
-        json!({"inserts": null}),
-        json!({"removes": []}),
-        json!({"deletes": [{"name": "A"}, {"name": "B"}, {"name": "C"}, {"name": "D"}]}),
+        (json!({"inserts": [insert("a", "x")]}), json!(["inserts", 0, "name"])),
+        (json!({"inserts": [insert("1A", "x")]}), json!(["inserts", 0, "name"])),
+        (json!({"inserts": [insert("A-B", "x")]}), json!(["inserts", 0, "name"])),
+        (json!({"inserts": [insert("", "x")]}), json!(["inserts", 0, "name"])),
+        (json!({"inserts": [insert("AB", &longest)]}), json!(["inserts", 0, "value"])),
+        (json!({"inserts": [insert("B", "a\0b")]}), json!(["inserts", 0, "value"])),
+        (json!({"inserts": [{"name": "B", "value": "x"}]}), json!(["inserts", 0, "is_secret"])),
+        (json!({"inserts": [{"name": "B", "value": null, "is_secret": true}]}), json!(["inserts", 0, "value"])),
+        (json!({"inserts": [insert("B", "x"), insert("B", "y")]}), json!(["inserts", 1, "name"])),
+        (json!({"inserts": [insert("A", "x")], "deletes": [{"name": "A"}]}), json!(["deletes", 0, "name"])),
+        (json!({"updates": [{"name": "A", "value": "x"}, {"name": "A", "value": "y"}]}), json!(["updates", 1, "name"])),
+        (json!({"updates": [{"name": "A", "value": "x", "is_secret": true}]}), json!(["updates", 0, "is_secret"])),
+        (json!({"updates": [{"name": "A", "value": "x"}], "deletes": [{"name": "A"}]}), json!(["deletes", 0, "name"])),
+        (json!({"deletes": [{"name": "A"}, {"name": "A"}]}), json!(["deletes", 1, "name"])),
+        (json!({"deletes": ["A"]}), json!(["deletes", 0])),
+        (json!({"inserts": null}), json!(["inserts"])),
+        (json!({"removes": []}), json!(["removes"])),
+        (json!({"deletes": [{"name": "A"}, {"name": "B"}, {"name": "C"}, {"name": "D"}]}), json!(["deletes"])),
     ];
-    for changes in bad {
+    for (changes, place) in bad {
         let refused = client.set_envvars(&tool, changes.clone()).await.expect(422);
-        assert_eq!(refused["detail"][0]["loc"][0], "body", "{refused}");
+        let loc: Vec<_> = [json!("body")].into_iter().chain(place.as_array().unwrap().clone()).collect();
+        assert_eq!(refused["detail"][0]["loc"], json!(loc), "{changes}");
         assert!(!refused.to_string().contains("vvvv"), "a value comes back: {refused}");
     }
     let two_more = json!({"inserts": [insert("B", "x"), insert("C", "x")]});
