@@ -1,10 +1,12 @@
 //! Searching what is on record, and keeping the index up with the store.
 //!
-//! One thread indexes what was recorded, in the order of the store's numbers and off every request's path. A search
-//! indexes what that thread has not come to yet, so it finds whatever was answered before it.
+//! One thread indexes what was recorded, in the order of the store's numbers and off every request's path, and commits
+//! it once nothing more comes. A search does what that thread has not come to yet, so it finds whatever was answered
+//! before it.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
@@ -21,6 +23,13 @@ const BATCH: usize = 500;
 
 /// The most records that a search indexes before it answers; some ten thousand are indexed in a second.
 const MAX_BEHIND: u64 = 5_000;
+
+/// How long nothing may come before what was indexed is committed, so that a search finds it done. A commit takes about
+/// as long as that.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// The longest that it waits for that. More commits than that would be work for searches that nobody makes.
+const COMMITTED_AFTER: Duration = Duration::from_secs(1);
 
 /// How many records lie between two lines of progress in the log.
 const PROGRESS: u64 = 50_000;
@@ -93,7 +102,7 @@ impl Indexing {
     }
 
     /// There is something to index.
-    pub(crate) fn wake(&self) {
+    pub fn wake(&self) {
         // When it is full, the thread is about to look anyway.
         let _ = self.0.try_send(());
     }
@@ -109,12 +118,67 @@ pub(crate) fn start_indexing(app: &Arc<App>, woken: Receiver<()>) -> Result<()> 
 }
 
 fn index_when_woken(app: &Weak<App>, woken: &Receiver<()>) {
-    while woken.recv().is_ok() {
-        let Some(app) = app.upgrade() else { return };
+    // When that has to be committed which is indexed and is not.
+    let mut due: Option<Instant> = None;
+    loop {
+        let is_quiet = match due {
+            None => woken.recv().map(|()| false).ok(),
+            Some(due) => match woken.recv_timeout(QUIET.min(due.saturating_duration_since(Instant::now()))) {
+                Ok(()) => Some(false),
+                Err(RecvTimeoutError::Timeout) => Some(true),
+                Err(RecvTimeoutError::Disconnected) => None,
+            },
+        };
+        let (Some(is_quiet), Some(app)) = (is_quiet, app.upgrade()) else { return };
+        let is_due = is_quiet || due.is_some_and(|due| due <= Instant::now());
         // Where nobody else has the app any more it is closing, and the next start goes on.
-        if let Err(error) = app.index_recorded(|| Arc::strong_count(&app) > 1) {
+        let indexed = app.index_recorded(|| Arc::strong_count(&app) > 1);
+        let ready = indexed.and_then(|()| if is_due { Ok(app.search.get_ready()?) } else { Ok(()) });
+        if let Err(error) = ready {
             let fault = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::error!(%error, fault, "Could not index invocations; the next search or invocation tries again");
+        }
+        due = match app.search.waiting() {
+            0 => None,
+            _ if is_due => None,
+            _ => due.or_else(|| Some(Instant::now() + COMMITTED_AFTER)),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::model::{InvocationId, InvocationSource, InvocationStatus, ToolId, UserId, Version};
+
+    #[tokio::test]
+    async fn what_is_indexed_is_committed_once_nothing_more_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::open(Config::for_folder(folder.path()).unwrap()).unwrap();
+        let org = OrgId::parse("acme").unwrap();
+        let invocation = Invocation {
+            id: InvocationId::new(),
+            org_id: org.clone(),
+            created_at: jiff::Timestamp::now(),
+            invocation_status: InvocationStatus::Succeeded { output: "weather".to_owned() },
+            invocation_source: InvocationSource::RegularConversation {
+                user_id: UserId::new(),
+                conversation_id: None,
+                interaction_id: None,
+                invocation_metadata: None,
+            },
+            duration_ms: 1.0,
+            tool_id: ToolId::new(),
+            tool_version: Version::FIRST,
+            inputs: serde_json::json!({}),
+            logs: String::new(),
+        };
+        app.store.record_invocations(&org, &[invocation]).await.unwrap();
+        app.indexing.wake();
+        // Nobody searches: where it were not committed by itself, this would not end.
+        while app.search.next(&org) == 0 || app.search.waiting() > 0 {
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -30,8 +30,8 @@ use crate::model::{Invocation, InvocationId, OrgId};
 /// The most results of one search.
 const MAX_RESULTS: usize = 100;
 
-/// How many records may wait in memory. What waits is committed by the next search, which takes some milliseconds and
-/// more the more there are, and is indexed again after a crash.
+/// How many records may wait in memory. What waits is committed when nothing more comes, or by the next search, which
+/// takes some milliseconds and more the more there are, and is indexed again after a crash.
 const MAX_WAITING: usize = 1_000;
 
 /// The same while the index is far behind: the larger a commit, the less of it there is to merge later.
@@ -97,6 +97,7 @@ impl Search {
         fs_err::create_dir_all(folder)?;
         let (schema, fields) = schema::schema();
         let index = Index::open_or_create(IndexFolder::open(folder)?, schema).context("failed to open the index")?;
+        schema::register_analyzer(&index);
         let payload = index.load_metas()?.payload.map_or_else(|| Ok(Payload::default()), |text| read_payload(&text))?;
         let system_run = folder::system_run();
         if system_run.is_none() || payload.system_run != system_run {
@@ -159,10 +160,20 @@ impl Search {
         if writing.waiting == 0 { Ok(()) } else { writing.commit() }
     }
 
+    /// Does what the next search would have to do before it can look.
+    pub fn get_ready(&self) -> Result<()> {
+        self.commit()?;
+        Ok(self.reader.reload()?)
+    }
+
+    /// How many records wait to be committed.
+    pub fn waiting(&self) -> usize {
+        self.lock().waiting
+    }
+
     /// The ids of the best matches, the best first. Every record that was added before is seen.
     pub fn find(&self, org: &OrgId, query: &SearchQuery) -> Result<Vec<InvocationId>> {
-        self.commit()?;
-        self.reader.reload()?;
+        self.get_ready()?;
         // Typos cost a walk through the whole dictionary and sort last: where there is enough without, it is spared.
         let found = self.find_with(org, query, Precision::AsWritten)?;
         if found.len() == MAX_RESULTS { Ok(found) } else { self.find_with(org, query, Precision::WithTypos) }
@@ -297,8 +308,11 @@ mod tests {
         assert_eq!(find("\"weather in ghent\"", &[]), [sunny.id], "a phrase");
         assert_eq!(find("\"ghent in weather\"", &[]), [], "no phrase");
         assert_eq!(find("NotFound", &[Against::ExceptionType]), [failed.id], "an exception's type");
-        assert_eq!(find("NotF", &[Against::ExceptionType]), [failed.id], "the beginning of one");
+        assert_eq!(find("NotF", &[Against::ExceptionType]), [], "types are whole words");
+        assert_eq!(find("NotFuond", &[Against::ExceptionType]), [], "without typos");
         assert_eq!(find("weather.NotFound", &[]), [failed.id], "all of it");
+        assert_eq!(find("weather.NotF", &[Against::ExceptionType]), [], "and no less than all of it");
+        assert_eq!(find("weather.p", &[]), [failed.id], "the beginning of a name of several words: weather.py");
         assert_eq!(find("Found", &[Against::ExceptionType]), [], "the end of one is no word");
         assert_eq!(find("ghent", &[Against::ExceptionMessage]), [failed.id], "only in that field");
         assert_eq!(find("ghent city", &[]), [failed.id], "every word has to be there");
@@ -336,6 +350,19 @@ mod tests {
         assert_eq!(kinds(true, false), [good.id, bad.id]);
         assert_eq!(kinds(false, true), [simulated.id]);
         assert_eq!(kinds(false, false), []);
+    }
+
+    #[test]
+    fn a_long_word_is_found_and_one_that_is_no_word_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let search = open(folder.path());
+        let (hash, data) = ("0123456789abcdef".repeat(16), "x".repeat(257));
+        let long = invocation(&acme(), output(&format!("the hash is {hash} of {data}")));
+        add(&search, &acme(), std::slice::from_ref(&long));
+        for text in [&*hash, &hash[..63], &format!("\"is {hash}\"")] {
+            assert_eq!(find(&search, text, &[]), [long.id], "{text}");
+        }
+        assert_eq!(find(&search, &data, &[]), []);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use tantivy::query::{
-    BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, FuzzyTermQuery, Occur, PhraseQuery, Query, TermQuery,
+    BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, FuzzyTermQuery, Occur, PhrasePrefixQuery, PhraseQuery,
+    Query, TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::tokenizer::TokenStream;
@@ -13,6 +14,9 @@ use crate::model::{OrgId, ToolId};
 
 /// The most words of one query; each costs a walk through the dictionary.
 const MAX_WORDS: usize = 32;
+
+/// A word of so many characters or more was copied and not typed, and what finds typos grows with it.
+const MAX_MISTYPED: usize = 40;
 
 /// The longest query, in bytes.
 const MAX_QUERY_BYTES: usize = 1_000;
@@ -149,7 +153,7 @@ impl SearchQuery {
             Kinds { regular: false, simulation: false } => return Ok(Box::new(EmptyQuery)),
         }
         for part in &self.parts {
-            let in_fields = self.fields(fields).into_iter().map(|field| part.compile(field, index, precision));
+            let in_fields = self.fields(fields).into_iter().map(|field| part.compile(field, fields, index, precision));
             all.push((Occur::Must, any(in_fields.collect::<Result<_>>()?)));
         }
         Ok(Box::new(BooleanQuery::new(all)))
@@ -169,7 +173,7 @@ impl SearchQuery {
 }
 
 impl Part {
-    fn compile(&self, field: Field, index: &Index, precision: Precision) -> Result<Box<dyn Query>> {
+    fn compile(&self, field: Field, fields: &Fields, index: &Index, precision: Precision) -> Result<Box<dyn Query>> {
         let (Self::Word(text) | Self::Phrase(text)) = self;
         let mut words = Vec::new();
         let mut analyzer = index.tokenizer_for_field(field)?;
@@ -177,13 +181,19 @@ impl Part {
         while let Some(token) = tokens.next() {
             words.push(Term::from_field_text(field, &token.text));
         }
-        Ok(match (self, &words[..]) {
+        // Of a phrase nobody leaves out an end, and types are told apart by whole words.
+        let is_exact = matches!(self, Self::Phrase(_)) || field == fields.exception_type;
+        Ok(match &words[..] {
             // The analyzer drops words that are too long to be one.
-            (_, []) => Box::new(EmptyQuery),
-            (Self::Phrase(_), [word]) => term(word.clone()),
-            (Self::Word(_), [word]) => loosely(word, text.chars().count(), precision),
-            // `weather.NotFound` is two words to the index, one after the other.
-            (_, _) => Box::new(PhraseQuery::new(words)),
+            [] => Box::new(EmptyQuery),
+            [word] if is_exact => term(word.clone()),
+            [word] => loosely(word, text.chars().count(), precision),
+            _ if is_exact => Box::new(PhraseQuery::new(words)),
+            // `weather.NotFound` is two words to the index, one after the other, and its end may be left out.
+            _ => {
+                let prefix = Box::new(PhrasePrefixQuery::new(words.clone()));
+                any(vec![boosted(Box::new(PhraseQuery::new(words)), 4.0), boosted(prefix, 2.0)])
+            }
         })
     }
 }
@@ -195,7 +205,7 @@ fn loosely(word: &Term, length: usize, precision: Precision) -> Box<dyn Query> {
         ways.push(boosted(Box::new(FuzzyTermQuery::new_prefix(word.clone(), 0, true)), 2.0));
     }
     // Below four letters nearly every word is one letter away from another.
-    if length >= 4 && precision == Precision::WithTypos {
+    if (4..MAX_MISTYPED).contains(&length) && precision == Precision::WithTypos {
         let typos = if length >= 8 { 2 } else { 1 };
         ways.push(Box::new(FuzzyTermQuery::new(word.clone(), typos, true)));
     }

@@ -1,7 +1,8 @@
 //! What the index knows of a record.
 
-use tantivy::TantivyDocument;
-use tantivy::schema::{Field, STORED, STRING, Schema, TEXT, Value};
+use tantivy::schema::{Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value};
+use tantivy::tokenizer::{LowerCaser, RemoveLongFilter, SimpleTokenizer, TextAnalyzer};
+use tantivy::{Index, TantivyDocument};
 
 use crate::model::{Invocation, InvocationSource, InvocationStatus};
 
@@ -20,10 +21,27 @@ pub struct Fields {
     pub output: Field,
 }
 
+/// The name of the analyzer of texts. It stands in the index: whoever changes what it does gives it another name, and
+/// the index is made again.
+const WORDS: &str = "words-256";
+
+/// A longer word is not found, in bytes. Hashes and tokens are shorter; what is longer is no word but data.
+const MAX_WORD_BYTES: usize = 256;
+
+/// Tells the index how texts are taken apart.
+pub fn register_analyzer(index: &Index) {
+    // The filter keeps what is shorter than it says.
+    let words = TextAnalyzer::builder(SimpleTokenizer::default()).filter(RemoveLongFilter::limit(MAX_WORD_BYTES + 1));
+    index.tokenizers().register(WORDS, words.filter(LowerCaser).build());
+}
+
 /// The schema and its fields. Words are split where they are no letters and no digits, so `weather.NotFound` is found
 /// by `NotFound` and not by `Found`.
 pub fn schema() -> (Schema, Fields) {
     let mut schema = Schema::builder();
+    let words = TextFieldIndexing::default().set_tokenizer(WORDS);
+    let words = words.set_index_option(IndexRecordOption::WithFreqsAndPositions);
+    let text = TextOptions::default().set_indexing_options(words);
     let fields = Fields {
         id: schema.add_text_field("id", STRING | STORED),
         org: schema.add_text_field("org", STRING),
@@ -32,10 +50,10 @@ pub fn schema() -> (Schema, Fields) {
         simulation_run: schema.add_text_field("simulation_run", STRING),
         source_type: schema.add_text_field("source_type", STRING),
         succeeded: schema.add_text_field("succeeded", STRING),
-        exception_message: schema.add_text_field("exception_message", TEXT),
-        exception_type: schema.add_text_field("exception_type", TEXT),
-        exception_stack_trace: schema.add_text_field("exception_stack_trace", TEXT),
-        output: schema.add_text_field("output", TEXT),
+        exception_message: schema.add_text_field("exception_message", text.clone()),
+        exception_type: schema.add_text_field("exception_type", text.clone()),
+        exception_stack_trace: schema.add_text_field("exception_stack_trace", text.clone()),
+        output: schema.add_text_field("output", text),
     };
     (schema.build(), fields)
 }

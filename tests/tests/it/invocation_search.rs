@@ -29,7 +29,7 @@ async fn a_search_finds_what_was_answered_before_it() {
     client.results(&tool, &[order(2), order(5)]).await;
     client.invoke_in("conversation-simulation", &tool, "1.0.0", &[order(3), order(7)]).await.expect(200);
 
-    let cases: [(&str, &[u64]); 16] = [
+    let cases: [(&str, &[u64]); 20] = [
         ("cup", &[2, 3, 5, 7]),
         ("wanted", &[5, 7]),
         ("want", &[5, 7]),
@@ -37,7 +37,12 @@ async fn a_search_finds_what_was_answered_before_it() {
         ("%223%20of%20cup%22", &[5, 7]),
         ("%22cup%20of%203%22", &[]),
         ("OutOfStock", &[5, 7]),
-        ("outofst&query_against=invocation_status.exception_type", &[5, 7]),
+        ("outofstock&query_against=invocation_status.exception_type", &[5, 7]),
+        ("outofst&query_against=invocation_status.exception_type", &[]),
+        ("stock.OutOfStock&query_against=invocation_status.exception_type", &[5, 7]),
+        ("raises.p&query_against=invocation_status.exception_stack_trace", &[5, 7]),
+        // A parameter of lists alone.
+        ("cup&version=0.0.1", &[2, 3, 5, 7]),
         ("OutOfStock&query_against=invocation_status.output", &[]),
         ("wanted&query_against=invocation_status.exception_message", &[5, 7]),
         ("check&query_against=invocation_status.exception_stack_trace", &[5, 7]),
