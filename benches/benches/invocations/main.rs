@@ -91,7 +91,7 @@ async fn fill(folder: &Path) -> Result<()> {
         // The next batch is made while this one is written.
         let (writer, org) = (Arc::clone(&app), org.clone());
         let writing: JoinHandle<Result<()>> =
-            tokio::spawn(async move { writer.store.record_invocations(&org, &batch).await });
+            tokio::spawn(async move { Ok(writer.store.record_invocations(&org, &batch).await?) });
         if let Some(written) = under_way.replace(writing) {
             written.await??;
         }

@@ -187,7 +187,7 @@ pub async fn list(
         "deprecated" => Some(SortField::Deprecated),
         _ => None,
     })?;
-    let constraint = query.one("versions").map(|text| Constraint::parse(text, &["query", "versions"])).transpose()?;
+    let constraint = query.one("versions").map(|text| Constraint::parse(text, ["query", "versions"])).transpose()?;
     let filter = VersionFilter {
         deprecated: query.flag("deprecated")?,
         constraint,
@@ -227,7 +227,7 @@ pub async fn deprecate(
     ToolPath(id): ToolPath,
     VersionsPath(versions): VersionsPath,
 ) -> Result<StatusCode> {
-    let constraint = Constraint::parse(&versions, &["path", "versions"])?;
+    let constraint = Constraint::parse(&versions, ["path", "versions"])?;
     app.deprecate_versions(&caller, id, &constraint).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -71,7 +71,7 @@ impl App {
             Turn::Unnamed => None,
         };
         let tool = self.live_tool(caller, id, permission::INVOKE_TOOL)?;
-        let constraint = Constraint::parse(&request.version, &["path", "version"])?;
+        let constraint = Constraint::parse(&request.version, ["path", "version"])?;
         let version = self.resolve_version(&tool, &constraint, &request.version)?;
         let loaded = self.loaded_tool(&version.component_sha256).await?;
         check_inputs(&loaded, &request.inputs)?;

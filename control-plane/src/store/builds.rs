@@ -54,7 +54,7 @@ impl Store {
             let version: ToolVersion = rows::decode(&row?, &self.blobs)?;
             named.insert(version.component_sha256);
         }
-        let mut old = Vec::new();
+        let (mut old, mut kept) = (Vec::new(), HashSet::new());
         for row in self.builds.iter() {
             let (key, row) = row?;
             let build: Build = rows::decode(&row, &self.blobs)?;
@@ -65,7 +65,7 @@ impl Store {
                 old.push((key, build.component_sha256));
             } else {
                 // Equal components are one blob, whatever they were built of and in which organization.
-                named.insert(build.component_sha256);
+                kept.insert(build.component_sha256);
             }
         }
         if old.is_empty() {
@@ -77,7 +77,7 @@ impl Store {
         // The rows go for good first: one without its component would be a build that cannot be published.
         self.flush().await?;
         for (_, component_sha256) in &old {
-            if !named.contains(component_sha256) {
+            if !kept.contains(component_sha256) {
                 self.blobs.remove(component_sha256)?;
             }
         }
