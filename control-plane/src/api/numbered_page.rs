@@ -10,6 +10,9 @@ use crate::error::Error;
 /// The largest page, and the one when none is asked for.
 const MAX_LIMIT: usize = 20;
 
+/// The largest number of a page: what a signed number of 64 bits holds, as the document says.
+const MAX_NUMBER: usize = i64::MAX as usize;
+
 /// What the document says of such a page.
 pub fn parameters() -> [Parameter; 2] {
     [parameters::limit(MAX_LIMIT, MAX_LIMIT), parameters::continuation_token(1)]
@@ -30,12 +33,12 @@ impl NumberedPage {
             None => Ok(default),
             Some(Ok(number)) if (1..=max).contains(&number) => Ok(number),
             Some(_) => {
-                let upper = if max == usize::MAX { String::new() } else { format!(" to {max}") };
+                let upper = if max == MAX_NUMBER { String::new() } else { format!(" to {max}") };
                 let message = format!("{key} must be a whole number from 1{upper}");
                 Err(Error::invalid(["query", key], "int_parsing", message))
             }
         };
-        Ok(Self { limit: number("limit", MAX_LIMIT, MAX_LIMIT)?, number: number("continuation_token", 1, usize::MAX)? })
+        Ok(Self { limit: number("limit", MAX_LIMIT, MAX_LIMIT)?, number: number("continuation_token", 1, MAX_NUMBER)? })
     }
 
     /// How many entries come before it.

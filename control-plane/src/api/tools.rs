@@ -247,7 +247,7 @@ pub struct ChangeVariables {
 #[serde(deny_unknown_fields)]
 struct InsertVariable {
     name: EnvVarName,
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, pattern = "^[^\\x00]*$")]
     value: SecretString,
     /// Whether its value is scrubbed from what the tool says.
     is_secret: bool,
@@ -257,7 +257,7 @@ struct InsertVariable {
 #[serde(deny_unknown_fields)]
 struct UpdateVariable {
     name: EnvVarName,
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, pattern = "^[^\\x00]*$")]
     value: SecretString,
 }
 

@@ -13,7 +13,7 @@ async def works(ports) -> dict:
 
     async def get(session, path):
         async with session.get(f"{api}{path}") as answer:
-            return await answer.json()
+            return await answer.json(content_type=None)
 
     async with aiohttp.ClientSession() as session:
         several = await asyncio.gather(*(get(session, f"/{number}") for number in range(4)))
@@ -25,13 +25,13 @@ async def works(ports) -> dict:
         async with session.get(f"{api}/chunked") as streamed:
             received = sum([len(piece) async for piece in streamed.content.iter_chunked(8192)])
         async with session.put(f"{api}/", data=pieces()) as answer:
-            chunked = await answer.json()
+            chunked = await answer.json(content_type=None)
         form = aiohttp.FormData({"name": "value"})
         form.add_field("file", b"y" * 100_000, filename="a.txt")
         async with session.post(f"{api}/form", data=form) as answer:
-            form = await answer.json()
+            form = await answer.json(content_type=None)
         async with session.post(f"{api}/", data=b"z" * 1000, expect100=True) as answer:
-            expecting = await answer.json()
+            expecting = await answer.json(content_type=None)
     return {
         "several": [one["path"] for one in several],
         "redirected": [str(redirected.url) == f"{api}/echo", len(redirected.history)],
@@ -64,7 +64,7 @@ async def asks_a_proxy(ports) -> dict:
     api = f"http://api.test:{ports['http']}"
     async with aiohttp.ClientSession(trust_env=True) as session:
         async with session.get(f"{api}/echo") as answer:
-            return {"by_variable": (await answer.json())["path"]}
+            return {"by_variable": (await answer.json(content_type=None))["path"]}
 
 
 async def raises(ports) -> dict:
