@@ -10,7 +10,7 @@ use crate::networked::{Networked, output};
 use crate::web::Web;
 use crate::web::answers::CHUNKED_BYTES;
 
-/// What the tools `clients` and `raw_clients` need, each in one version.
+/// What the tool `clients` needs, each in one version.
 const PINS: &str = include_str!("../../tools/clients/wheels.txt");
 
 /// A form with a field `name` and a file `file`, as each library writes it.

@@ -51,7 +51,6 @@ mod own_tests;
 mod publish_events;
 mod publishing;
 mod rate_limits;
-mod raw_clients;
 mod rejections;
 mod repository;
 mod restart;
