@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
-
 use super::step;
 
 /// From the request for a version to the answer that it is usable.
@@ -42,11 +40,8 @@ impl Timings {
     }
 }
 
-/// How often a goal fits into what is a failure: a machine may be slower than ours, or busy, and no more than that.
-const TOLERATED: u32 = 2;
-
-/// Prints a table with one line for each figure. A goal that was missed is told; one that was missed by far is a failure.
-pub fn judge(rows: &[Row]) -> anyhow::Result<()> {
+/// Prints a table with one line for each figure. A goal that was missed is told, and is no failure.
+pub fn print(rows: &[Row]) {
     println!("\n    {:<28} {:>10} {:>10}", "", "measured", "goal");
     for Row { figure, measured, goal } in rows {
         let measured_text = step::duration(*measured);
@@ -58,10 +53,6 @@ pub fn judge(rows: &[Row]) -> anyhow::Result<()> {
         println!("{}", line.trim_end());
     }
     println!();
-    let is_far = |row: &&Row| row.goal.is_some_and(|goal| row.measured > goal * TOLERATED);
-    let far: Vec<_> = rows.iter().filter(is_far).map(|row| row.figure).collect();
-    ensure!(far.is_empty(), "more than {TOLERATED} times the goal: {}", far.join(", "));
-    Ok(())
 }
 
 /// A goal, with no digit more than it has.
@@ -85,14 +76,6 @@ mod tests {
     fn a_single_time_is_every_percentile() {
         let timings = Timings::new(vec![Duration::from_millis(7)]);
         assert_eq!([0, 50, 100].map(|percent| timings.percentile(percent).as_millis()), [7, 7, 7]);
-    }
-
-    #[test]
-    fn a_goal_that_is_missed_by_far_is_a_failure() {
-        let row = |milliseconds, goal| Row { figure: "invoke", measured: Duration::from_millis(milliseconds), goal };
-        assert!(judge(&[row(10, Some(INVOKE_GOAL)), row(1000, None)]).is_ok());
-        let failure = judge(&[row(11, Some(INVOKE_GOAL)), row(1000, None)]).unwrap_err();
-        assert_eq!(failure.to_string(), "more than 2 times the goal: invoke");
     }
 
     #[test]
