@@ -2,7 +2,8 @@
 //! same code; many at once, with the processor time of everything; of a tool that is not in memory; and what comes before
 //! it, the build of a changed tool.
 //!
-//! `cargo bench --workspace --bench invoke --profile release`
+//! `cargo bench --workspace --bench invoke --profile release`, and after `--` the names of those parts that are wanted:
+//! `one`, `many`, `loads`, `builds`, `peer`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,16 +35,26 @@ fn main() -> Result<()> {
     let executor = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let tool = Runtime::new(Options::new(&cache))?.load_file(&built)?;
 
-    let (calls, whole) = executor.block_on(one_at_a_time(&tool))?;
-    println!("{}", calls.line("invoke, to the result"));
-    println!("{}", whole.line("invoke, with the instance dropped"));
-    executor.block_on(many_at_once(&tool))?;
-    println!("{}", loads(&executor, &cache, &built)?.line("load from the cache, and first invocation"));
-    println!("{}", builds_of_changes(&cache, &project)?.line("build a changed tool, and load it"));
-    let peer = Distribution::new((0..PEER_CALLS).map(|_| subprocess(&project)).collect::<std::result::Result<_, _>>()?);
-    println!("{}", peer.line("peer: python3 -I in a subprocess, same code"));
-    let ratio = peer.percentile(50).as_secs_f64() / whole.percentile(50).as_secs_f64();
-    println!("the subprocess takes {ratio:.0} times as long");
+    let named: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
+    if wanted("one") {
+        let (calls, whole) = executor.block_on(one_at_a_time(&tool))?;
+        println!("{}", calls.line("invoke, to the result"));
+        println!("{}", whole.line("invoke, with the instance dropped"));
+    }
+    if wanted("many") {
+        executor.block_on(many_at_once(&tool))?;
+    }
+    if wanted("loads") {
+        println!("{}", loads(&executor, &cache, &built)?.line("load from the cache, and first invocation"));
+    }
+    if wanted("builds") {
+        println!("{}", builds_of_changes(&cache, &project)?.line("build a changed tool, and load it"));
+    }
+    if wanted("peer") {
+        let calls = (0..PEER_CALLS).map(|_| subprocess(&project)).collect::<std::result::Result<_, _>>()?;
+        println!("{}", Distribution::new(calls).line("peer: python3 -I in a subprocess, same code"));
+    }
     Ok(())
 }
 

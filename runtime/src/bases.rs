@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use sdk::base::Base;
-use wasmtime::Engine;
+use sdk::merge;
 use wasmtime::component::Component;
+use wasmtime::{Engine, Module};
 
 use crate::error::Error;
 
@@ -13,6 +14,8 @@ use crate::error::Error;
 #[derive(Default)]
 pub(crate) struct Bases {
     by_key: Mutex<HashMap<String, Component>>,
+    /// The modules that stand for images, by the images' lengths: a memory, and nothing in it.
+    memories: Mutex<HashMap<usize, Module>>,
 }
 
 impl Bases {
@@ -25,5 +28,16 @@ impl Bases {
         let code = base.code(engine)?;
         by_key.insert(base.key.clone(), code.clone());
         Ok(code)
+    }
+
+    /// A module whose memory is as long as an image.
+    pub(crate) fn memory(&self, engine: &Engine, len: usize) -> wasmtime::Result<Module> {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(module) = memories.get(&len) {
+            return Ok(module.clone());
+        }
+        let module = Module::new(engine, merge::empty(len))?;
+        memories.insert(len, module.clone());
+        Ok(module)
     }
 }

@@ -8,11 +8,12 @@ use sdk::artifact::{self, Artifact, Label};
 use sdk::base::Base;
 use sdk::dependencies::site;
 use sdk::sandbox::{Access, Host, Mount, ToolPre};
-use sdk::{Error as BuildError, Problem, machine_code, merge};
+use sdk::{Error as BuildError, Problem, merge};
 
 use crate::engine::Shared;
 use crate::error::Error;
 use crate::input;
+use crate::memory::Image;
 
 /// A loaded tool. Cheap to clone; the machine code goes when the last clone does.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Tool {
 
 pub(crate) struct Inner {
     pub(crate) pre: ToolPre<Host>,
+    /// What its memory holds when an invocation begins.
+    pub(crate) image: Arc<Image>,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) label: Label,
     pub(crate) validator: Validator,
@@ -48,12 +51,11 @@ impl Tool {
         let folder = prepare(shared, sha256, read)?;
         let label = read_label(&folder)?;
         let base = find_base(shared, &label)?;
-        let image = machine_code::image(&shared.engine, &folder, || {
-            Err(std::io::Error::other("the cache was changed while it was in use"))
-        });
-        let image = image.map_err(|source| Error::internal("load the tool", source))?;
+        let image =
+            Image::open(&folder.join(MEMORY)).map_err(|source| Error::internal("map the tool's memory", source))?;
+        let memory = shared.bases.memory(&shared.engine, image.len()).map_err(fault)?;
         let mut linker = shared.linker.clone();
-        linker.root().module(merge::IMAGE, &image).map_err(fault)?;
+        linker.root().module(merge::IMAGE, &memory).map_err(fault)?;
         let pre = linker.instantiate_pre(&shared.bases.code(&shared.engine, &base)?);
         let pre = pre.and_then(ToolPre::new).map_err(fault)?;
         let validator = input::validator(&label.description.input_schema)?;
@@ -65,13 +67,15 @@ impl Tool {
             Mount { host: folder.join("files"), guest: "/tool", access: Access::Read },
         ];
         mounts.extend(packages.mount());
-        let inner = Inner { pre, mounts, label, validator };
+        let inner = Inner { pre, image: Arc::new(image), mounts, label, validator };
         Ok(Self { shared: Arc::clone(shared), inner: Arc::new(inner) })
     }
 }
 
 /// The file in a tool's folder of the cache that holds its label.
 const LABEL: &str = "label.json";
+/// The file beside it that is the content of its memory.
+const MEMORY: &str = "memory";
 
 fn read_label(folder: &Path) -> Result<Label, Error> {
     let unreadable = |source: std::io::Error| Error::internal("read the tool's label", source);
@@ -93,7 +97,7 @@ fn prepare(shared: &Shared, sha256: &str, read: impl FnOnce() -> std::io::Result
     let fault = |source: std::io::Error| Error::internal("write the tool into the cache", source);
     let tools = shared.options.cache.join("tools");
     let folder = tools.join(sha256);
-    if machine_code::has_image(&shared.engine, &folder) {
+    if folder.join(MEMORY).is_file() {
         let label = read_label(&folder)?;
         if site::find(&shared.options.cache, &label.base_key, &label.packages).is_some() {
             return Ok(folder);
@@ -104,13 +108,12 @@ fn prepare(shared: &Shared, sha256: &str, read: impl FnOnce() -> std::io::Result
     let base = find_base(shared, &artifact.label)?;
     site::restore(&artifact, &base, &shared.options.cache)?;
     // Code that is not the base's own would have to be compiled, and is not what this version builds.
-    let image = merge::split(&artifact.bytes, &base.rest()?)
-        .map_err(|source| Error::internal("read the built tool", source))?
-        .ok_or_else(other_version)?;
+    let unreadable = |source| Error::internal("read the built tool", source);
+    let image = merge::split(&artifact.bytes, &base.rest()?).map_err(unreadable)?.ok_or_else(other_version)?;
+    let content = image.content().map_err(unreadable)?;
     fs_err::create_dir_all(&tools).map_err(fault)?;
     let work = shared.work.folder().map_err(fault)?;
-    machine_code::image(&shared.engine, work.path(), || Ok(image.0))
-        .map_err(|source| Error::internal("map the tool's memory", source))?;
+    Image::write(&work.path().join(MEMORY), content.len, content.runs).map_err(fault)?;
     let label = serde_json::to_vec(&artifact.label).map_err(|source| Error::internal("write the label", source))?;
     fs_err::write(work.path().join(LABEL), label).map_err(fault)?;
     let files = work.path().join("files");
@@ -118,8 +121,10 @@ fn prepare(shared: &Shared, sha256: &str, read: impl FnOnce() -> std::io::Result
     artifact::unpack(&artifact.files, &files).map_err(fault)?;
     match fs_err::rename(work.path(), &folder) {
         Ok(()) => {}
-        // Another engine's image is there already, or another process was quicker: only the image is missing.
-        Err(_) if folder.is_dir() => machine_code::move_image(&shared.engine, work.path(), &folder).map_err(fault)?,
+        // Another process was quicker, or another version has left the folder without this file.
+        Err(_) if folder.is_dir() => {
+            fs_err::rename(work.path().join(MEMORY), folder.join(MEMORY)).map_err(fault)?;
+        }
         Err(source) => return Err(fault(source)),
     }
     Ok(folder)

@@ -1,4 +1,4 @@
-//! The engine: one per process, with a pool of slots that invocations take turns in.
+//! The engine: one per process, with the memories and stacks that invocations take turns in.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,13 +7,15 @@ use sdk::sandbox::{self, Host, Ticker};
 use sdk::work::Work;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
+use wasmtime::Engine;
 use wasmtime::component::Linker;
-use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bases::Bases;
 use crate::component::Tool;
 use crate::error::Error;
+use crate::memory::{Creator, Slots};
 use crate::network::{Gateway, NetworkSettings};
+use crate::stacks::Stacks;
 
 /// Settings of a [`Runtime`].
 #[derive(Debug, Clone)]
@@ -24,6 +26,9 @@ pub struct Options {
     pub max_concurrent: u32,
     /// The most linear memory that any invocation may be given.
     pub max_memory_bytes: usize,
+    /// What the memory of an invocation that has ended keeps of the pages that it has written, in bytes. The next
+    /// invocation of the tool finds them ready. As many memories wait as invocations may run at once.
+    pub keep_resident_bytes: usize,
     /// What tools may connect to, and how.
     pub network: NetworkSettings,
 }
@@ -33,7 +38,14 @@ impl Options {
     pub fn new(cache: impl Into<PathBuf>) -> Self {
         // A live instance costs half a megabyte and a reservation of addresses, so the number is bounded by what the
         // processors can usefully interleave rather than by memory.
-        Self { cache: cache.into(), max_concurrent: 64, max_memory_bytes: 1 << 30, network: NetworkSettings::default() }
+        Self {
+            cache: cache.into(),
+            max_concurrent: 64,
+            max_memory_bytes: 1 << 30,
+            // A small tool writes one megabyte, an unusual one ten.
+            keep_resident_bytes: 16 << 20,
+            network: NetworkSettings::default(),
+        }
     }
 }
 
@@ -55,11 +67,13 @@ pub(crate) struct Shared {
 }
 
 impl Runtime {
-    /// Reserves the pool and starts the clock.
+    /// Makes the engine and starts the clock.
     pub fn new(options: Options) -> Result<Self, Error> {
         let fault = |source: wasmtime::Error| Error::internal("start the engine", anyhow::Error::from(source));
         let mut config = sandbox::engine_config();
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(&options)));
+        let waiting = options.max_concurrent as usize;
+        let memories = Arc::new(Slots::new(waiting, options.keep_resident_bytes));
+        config.with_host_memory(Arc::new(Creator(memories))).with_host_stack(Arc::new(Stacks::new(waiting)));
         let engine = Engine::new(&config).map_err(fault)?;
         Ticker::start(&engine).map_err(|source| Error::internal("start the clock", source))?;
         let linker = sandbox::linker(&engine).map_err(fault)?;
@@ -97,30 +111,4 @@ impl Runtime {
     pub fn cache(&self) -> &Path {
         &self.shared.options.cache
     }
-}
-
-fn pool(options: &Options) -> PoolingAllocationConfig {
-    // The image, the merged module, and two of wit-component's own, which have the second table.
-    const CORE_INSTANCES: u32 = 4;
-    const TABLES: u32 = 2;
-
-    let slots = options.max_concurrent;
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(slots)
-        .max_core_instances_per_component(CORE_INSTANCES)
-        .max_tables_per_component(TABLES)
-        .max_memories_per_component(1)
-        .total_core_instances(slots * CORE_INSTANCES)
-        .total_memories(slots)
-        .total_tables(slots * TABLES)
-        .total_stacks(slots)
-        .max_component_instance_size(4 << 20)
-        .max_core_instance_size(4 << 20)
-        .table_elements(100_000)
-        .max_memory_size(options.max_memory_bytes);
-    if PoolingAllocationConfig::is_pagemap_scan_available() {
-        // Together they reset only the pages that a guest has written, by copying; each alone is slower than neither.
-        pool.linear_memory_keep_resident(64 << 20).table_keep_resident(1 << 20).pagemap_scan(Enabled::Yes);
-    }
-    pool
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::component::Tool;
 use crate::error::Error;
+use crate::memory;
 use crate::network::Session;
 use crate::outcome::{Failure, Outcome, Report};
 
@@ -93,7 +94,8 @@ impl Tool {
 
         let mut store = sandbox::store(&self.shared.engine, host, deadline, &limits);
         let answered = tokio::time::timeout_at(deadline.into(), async {
-            let instance = self.inner.pre.instantiate_async(&mut store).await.map_err(fault)?;
+            let instance = self.inner.pre.instantiate_async(&mut store);
+            let instance = memory::with_image(&self.inner.image, instance).await.map_err(fault)?;
             Ok(instance.call_invoke(&mut store, &request).await)
         });
         let answered = match answered.await {

@@ -26,7 +26,9 @@ pub mod engine;
 pub mod error;
 pub mod input;
 pub mod invoke;
+mod memory;
 pub mod network;
 pub mod outcome;
+mod stacks;
 
 pub use error::Error;

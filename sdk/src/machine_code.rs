@@ -28,16 +28,6 @@ pub fn image(engine: &Engine, folder: &Path, wasm: impl FnOnce() -> io::Result<V
     Ok(unsafe { Module::deserialize_file(engine, path) }?)
 }
 
-/// Whether the folder has an image for this engine.
-pub fn has_image(engine: &Engine, folder: &Path) -> bool {
-    path_of(engine, folder, "image").is_file()
-}
-
-/// Moves an engine's image into another folder.
-pub fn move_image(engine: &Engine, from: &Path, to: &Path) -> io::Result<()> {
-    fs_err::rename(path_of(engine, from, "image"), path_of(engine, to, "image"))
-}
-
 /// Changes whenever machine code made by another engine could not be run by this one.
 fn fingerprint(engine: &Engine) -> String {
     let mut fingerprint = Fingerprint(Sha256::new());

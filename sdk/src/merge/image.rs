@@ -1,11 +1,11 @@
 //! The image: a core module that is a memory and its content, and nothing else.
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use wasm_encoder::{
     Component, ComponentImportSection, ComponentTypeRef, ConstExpr, CoreTypeSection, DataSection, EntityType,
     ExportKind, ExportSection, MemorySection, MemoryType, Module, ModuleType, RawSection,
 };
-use wasmparser::{Parser, Payload};
+use wasmparser::{DataKind, Operator, Parser, Payload};
 
 use super::{IMAGE, MEMORY};
 
@@ -19,18 +19,68 @@ pub struct Image(pub Vec<u8>);
 impl Image {
     /// The image of a memory.
     pub fn new(memory: &[u8]) -> Self {
-        let mut memories = MemorySection::new();
-        memories.memory(memory_type(memory.len().div_ceil(1 << 16) as u64));
-        let mut exports = ExportSection::new();
-        exports.export(MEMORY, ExportKind::Memory, 0);
         let mut data = DataSection::new();
         for (place, bytes) in runs(memory) {
             data.active(0, &ConstExpr::i32_const((place as u32).cast_signed()), bytes.iter().copied());
         }
-        let mut module = Module::new();
-        module.section(&memories).section(&exports).section(&data);
+        let mut module = module(memory.len());
+        module.section(&data);
         Self(module.finish())
     }
+
+    /// What the memory is made of: its length in bytes, and its runs of bytes, each with its place.
+    pub fn content(&self) -> Result<Content<'_>> {
+        let (mut len, mut runs) = (None, Vec::new());
+        for payload in Parser::new(0).parse_all(&self.0) {
+            match payload? {
+                Payload::MemorySection(memories) => {
+                    let memory = memories.into_iter().next().context("the image has no memory")??;
+                    len = Some(usize::try_from(memory.initial)? << 16);
+                }
+                Payload::DataSection(data) => {
+                    for data in data {
+                        let data = data?;
+                        let DataKind::Active { memory_index: 0, offset_expr } = data.kind else {
+                            bail!("the image has data that is not at its place");
+                        };
+                        let Operator::I32Const { value } = offset_expr.get_operators_reader().read()? else {
+                            bail!("the image has data whose place is not a number");
+                        };
+                        runs.push((value.cast_unsigned() as usize, data.data));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let len = len.context("the image has no memory")?;
+        if runs.iter().any(|(place, bytes)| place + bytes.len() > len) {
+            bail!("the image has data outside of its memory");
+        }
+        Ok(Content { len, runs })
+    }
+}
+
+/// What an image is made of.
+pub struct Content<'a> {
+    /// Its length in bytes.
+    pub len: usize,
+    /// What is not zero: places and bytes.
+    pub runs: Vec<(usize, &'a [u8])>,
+}
+
+/// A module like an image's of so many bytes, without the content: for hosts that provide it themselves.
+pub fn empty(len: usize) -> Vec<u8> {
+    module(len).finish()
+}
+
+fn module(len: usize) -> Module {
+    let mut memories = MemorySection::new();
+    memories.memory(memory_type(len.div_ceil(1 << 16) as u64));
+    let mut exports = ExportSection::new();
+    exports.export(MEMORY, ExportKind::Memory, 0);
+    let mut module = Module::new();
+    module.section(&memories).section(&exports);
+    module
 }
 
 fn memory_type(minimum: u64) -> MemoryType {
@@ -96,6 +146,12 @@ mod tests {
         memory[70_001] = 8;
         let image = Image::new(&memory);
         assert!(image.0.len() < 5000, "pages of zeros are left out");
+        let content = image.content().unwrap();
+        let mut again = vec![0; content.len];
+        for (place, bytes) in content.runs {
+            again[place..place + bytes.len()].copy_from_slice(bytes);
+        }
+        assert!(again == memory);
         let component = complete(b"rest", &image);
         assert_eq!(split(&component, b"rest").unwrap().unwrap().0, image.0);
         assert!(split(&component, b"other").unwrap().is_none());

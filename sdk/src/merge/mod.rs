@@ -23,7 +23,7 @@ mod resolve;
 use anyhow::{Result, bail, ensure};
 use wasmparser::{Validator, WasmFeatures};
 
-pub use image::{Image, complete, imported, split};
+pub use image::{Content, Image, complete, empty, imported, split};
 pub use measure::{EXPORT as MEASURE, split as split_measured};
 
 /// The name of the component's import, when the image is imported.
