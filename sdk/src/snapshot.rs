@@ -15,6 +15,7 @@ use crate::artifact::{self, Artifact, Description, Label};
 use crate::base::Base;
 use crate::dependencies::Packages;
 use crate::error::Error;
+use crate::input_schema::InputSchema;
 use crate::load_request::LoadRequest;
 use crate::project::{MANIFEST, Project};
 use crate::reset;
@@ -129,6 +130,7 @@ impl Loader {
             let (guest, text) = self.call_load(mounts, &request, limits, &logs, deadline).await?;
             let description: Description =
                 serde_json::from_str(&text).map_err(|source| Error::internal("read the description", source))?;
+            InputSchema::parse(&description.input_schema)?;
             Ok((guest.reset().await?, description))
         });
         loaded.map(|(guest, description)| Loaded { guest, description, logs: logs.take() })
