@@ -14,6 +14,7 @@ use crate::bases::Bases;
 use crate::component::Tool;
 use crate::error::Error;
 use crate::network::{Gateway, NetworkSettings};
+use crate::shares::Shares;
 
 /// Settings of a [`Runtime`].
 #[derive(Debug, Clone)]
@@ -24,6 +25,9 @@ pub struct Options {
     pub max_concurrent: u32,
     /// The most linear memory that any invocation may be given.
     pub max_memory_bytes: usize,
+    /// How many guests may run at the same time, each for a tick before it is the next one's turn. Guests that wait for
+    /// something do not count.
+    pub processors: usize,
     /// What tools may connect to, and how.
     pub network: NetworkSettings,
 }
@@ -33,7 +37,13 @@ impl Options {
     pub fn new(cache: impl Into<PathBuf>) -> Self {
         // A live instance costs half a megabyte and a reservation of addresses, so the number is bounded by what the
         // processors can usefully interleave rather than by memory.
-        Self { cache: cache.into(), max_concurrent: 64, max_memory_bytes: 1 << 30, network: NetworkSettings::default() }
+        Self {
+            cache: cache.into(),
+            max_concurrent: 64,
+            max_memory_bytes: 1 << 30,
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            network: NetworkSettings::default(),
+        }
     }
 }
 
@@ -48,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) linker: Linker<Host>,
     pub(crate) bases: Bases,
     pub(crate) slots: Semaphore,
+    pub(crate) shares: Arc<Shares>,
     /// Where tools are unpacked and compiled before they have their place in the cache.
     pub(crate) work: Work,
     pub(crate) gateway: Arc<Gateway>,
@@ -64,13 +75,15 @@ impl Runtime {
         Ticker::start(&engine).map_err(|source| Error::internal("start the clock", source))?;
         let linker = sandbox::linker(&engine).map_err(fault)?;
         let slots = Semaphore::new(options.max_concurrent as usize);
+        let shares = Shares::new(options.processors);
         let work = Work::open(&options.cache).map_err(|source| Error::internal("open the cache", source))?;
         let gateway = Arc::new(Gateway::new(options.network.clone()));
         if !options.network.ca_files.is_empty() {
             // A file that cannot be read is the operator's to mend now, and not a tool's to stumble over later.
             gateway.connector()?;
         }
-        Ok(Self { shared: Arc::new(Shared { engine, linker, bases: Bases::default(), slots, work, gateway, options }) })
+        let bases = Bases::default();
+        Ok(Self { shared: Arc::new(Shared { engine, linker, bases, slots, shares, work, gateway, options }) })
     }
 
     /// Loads a built tool by the SHA-256 of its bytes, which are read only where the cache does not have it. Afterwards
@@ -117,7 +130,9 @@ fn pool(options: &Options) -> PoolingAllocationConfig {
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
         .table_elements(100_000)
-        .max_memory_size(options.max_memory_bytes);
+        // A tool's image is larger than an invocation may be where a limit was lowered after the tool was built. It has
+        // to be loaded for all that, so that who invokes it learns of the limit; so the pool takes whatever there is.
+        .max_memory_size(4 << 30);
     if PoolingAllocationConfig::is_pagemap_scan_available() {
         // Together they reset only the pages that a guest has written, by copying; each alone is slower than neither.
         pool.linear_memory_keep_resident(64 << 20).table_keep_resident(1 << 20).pagemap_scan(Enabled::Yes);
