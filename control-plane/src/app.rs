@@ -10,9 +10,11 @@ use tokio::sync::{RwLock, Semaphore};
 
 use crate::auth::tokens::Tokens;
 use crate::config::Config;
+use crate::domain::admission::{self, Admission};
 use crate::domain::availability::Availability;
 use crate::domain::builds;
 use crate::domain::claims::Claims;
+use crate::domain::guests::Guests;
 use crate::domain::idempotency::Scope;
 use crate::domain::loaded::LoadedTools;
 use crate::domain::rate_limits::RateLimits;
@@ -51,12 +53,14 @@ pub struct App {
     pub rate_limits: RateLimits,
     /// Whether requests are taken now.
     pub availability: Availability,
-    /// How many builds may start now.
-    pub builds: Semaphore,
     /// Held for reading by who makes or uses builds, and for writing by who removes them.
     pub using_builds: RwLock<()>,
-    /// How many builds may come: those that run, and those that wait.
-    pub build_places: Semaphore,
+    /// Where tools run.
+    pub guests: Guests,
+    /// Which invocations may run now.
+    pub invocations: Admission,
+    /// Which builds may run now.
+    pub builds: Admission,
     /// How many requests may read repositories now.
     pub readers: Arc<Semaphore>,
     /// How many large files may be sent now.
@@ -78,26 +82,29 @@ impl App {
             network: config.network.settings()?,
             ..Options::new(&config.cache)
         };
+        let options = match config.invoke.processors {
+            0 => options,
+            processors => Options { processors, ..options },
+        };
         let max_text_bytes = config.search.indexed_kib << 10;
         let belongs = |org: &_, reached| search::belongs(&store, org, reached);
         let (indexing, woken) = Indexing::new();
         let app = Arc::new(Self {
             search: Search::open(&data.join("search"), max_text_bytes, belongs)?,
             indexing,
-            vault: Vault::open(&data.join("keys/vault.key"))?,
+            vault: Vault::open(&config.vault_key_file(), &config.vault.former_key_files)?,
             repositories: Repositories::open(data.join("repositories"), git::Limits::from(&config.git))?,
             tokens: Tokens::open(&config.auth, &data.join("keys/token.key"))?,
-            runtime: Runtime::new(options)?,
+            runtime: Runtime::new(options.clone())?,
             loaded: LoadedTools::new(config.invoke.loaded_tools),
             claims: Claims::default(),
             running_keys: Claims::default(),
             rate_limits: RateLimits::new(config.rate_limits.counters),
             availability: Availability::default(),
-            builds: Semaphore::new(config.build.concurrent),
             using_builds: RwLock::new(()),
-            build_places: Semaphore::new(
-                config.build.concurrent.saturating_add(config.build.waiting).min(Semaphore::MAX_PERMITS),
-            ),
+            guests: Guests::start(options.processors)?,
+            invocations: Admission::new(admission::of_invocations(&config.invoke)?),
+            builds: Admission::new(admission::of_builds(&config.build)),
             readers: Arc::new(Semaphore::new(config.browse.concurrent)),
             streams: Arc::new(Semaphore::new(config.browse.concurrent_streams)),
             metrics: Metrics::new()?,

@@ -36,6 +36,7 @@ pub struct Config {
     pub build: Build,
     pub packages: Packages,
     pub invoke: Invoke,
+    pub vault: Vault,
     pub search: Search,
     pub network: Network,
     pub auth: Auth,
@@ -136,6 +137,7 @@ table! {
         tmp_files: usize,
         concurrent: usize,
         waiting: usize,
+        waiting_per_organization: usize,
         keep_unpublished_h: u64,
     }
 }
@@ -165,10 +167,23 @@ table! {
         output_kib: usize,
         tmp_mib: usize,
         tmp_files: usize,
+        open_files: usize,
         concurrent: u32,
+        concurrent_per_organization: usize,
+        concurrent_per_tool: usize,
+        waiting: usize,
+        waiting_per_organization: usize,
+        processors: usize,
+        total_memory_mib: u64,
         loaded_tools: usize,
+        schema_steps: u64,
+        schema_mismatches: usize,
         idempotency_key_lifetime_s: u64,
     }
+}
+table! {
+    /// `[vault]`
+    Vault { key_file: Option<PathBuf>, former_key_files: Vec<PathBuf> }
 }
 table! {
     /// `[search]`
@@ -322,6 +337,11 @@ impl Config {
         }
         self.data = data;
         self.resolved()
+    }
+
+    /// The key that seals variables.
+    pub fn vault_key_file(&self) -> PathBuf {
+        self.vault.key_file.clone().unwrap_or_else(|| self.data.join("keys/vault.key"))
     }
 
     /// How long a shutdown waits for requests in flight.

@@ -48,6 +48,14 @@ pub enum Error {
         /// When to try again.
         retry_after_s: u64,
     },
+    /// The caller's organization has enough running and waiting.
+    #[error("{message}")]
+    Crowded {
+        /// Which limit it is, and when to try again.
+        message: String,
+        /// When to try again.
+        retry_after_s: u64,
+    },
     /// The service cannot take this now.
     #[error("{0}")]
     Unavailable(String),

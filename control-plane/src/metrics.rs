@@ -47,6 +47,9 @@ metrics! {
     invocations_stopped: IntCounterVec = "toolplane_invocations_stopped_total", "Invocations that a limit ended, by its exception type", ["exception_type"];
     invocation_duration: HistogramVec = "toolplane_invocation_duration_seconds", "From the start of an instance to its result", ["outcome"];
     invocations_running: IntGauge = "toolplane_invocations_running", "Invocations that run now", [];
+    invocations_refused: IntCounterVec = "toolplane_invocations_refused_total", "Requests to invoke that were refused since too many were running or waiting, by whose they were", ["whose"];
+    egress: IntCounterVec = "toolplane_egress_total", "Connections that tools asked for, by what was said", ["outcome"];
+    resealed: IntCounterVec = "toolplane_vault_resealed_total", "Variables that were sealed anew with the current key", [];
     publishes: IntCounterVec = "toolplane_publishes_total", "Publishes, by what came of them", ["outcome"];
     git_pushes: IntCounterVec = "toolplane_git_pushes_total", "Pushes that changed a branch or a tag", [];
     git_maintenance: IntCounterVec = "toolplane_git_maintenance_total", "Maintenance of repositories, by what came of it", ["outcome"];

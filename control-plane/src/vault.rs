@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use base64::Engine;
@@ -55,41 +55,65 @@ impl fmt::Display for SecretString {
     }
 }
 
-/// Holds the key. What it seals for one organization, tool and name opens for these alone.
+/// Holds the keys. What it seals for one organization, tool and name opens for these alone.
 pub struct Vault {
+    /// The one that seals.
+    current: Key,
+    /// Those that only open.
+    former: Vec<Key>,
+}
+
+struct Key {
     cipher: XChaCha20Poly1305,
-    key_id: [u8; KEY_ID_BYTES],
+    id: [u8; KEY_ID_BYTES],
     fingerprint_key: Zeroizing<[u8; KEY_BYTES]>,
 }
 
 impl Vault {
-    /// Opens the vault with the key in the file, which is made when there is none. Who loses the file loses the values.
-    pub fn open(key_file: &Path) -> Result<Self> {
-        let key = read_or_create_key(key_file)?;
-        let digest = Sha256::new().chain_update(b"toolplane vault key id\0").chain_update(&key[..]).finalize();
-        let mut key_id = [0; KEY_ID_BYTES];
-        key_id.copy_from_slice(&digest[..KEY_ID_BYTES]);
-        let derived = Sha256::new().chain_update(b"toolplane fingerprint key\0").chain_update(&key[..]).finalize();
-        let fingerprint_key = Zeroizing::new(derived.into());
-        Ok(Self { cipher: XChaCha20Poly1305::new((&*key).into()), key_id, fingerprint_key })
+    /// Opens the vault with the key in the file, which is made when there is none, and with keys that it had before,
+    /// which have to be there. Who loses a file loses the values that its key has sealed.
+    pub fn open(key_file: &Path, former: &[PathBuf]) -> Result<Self> {
+        let current = read_or_create_key(key_file)?;
+        let former = former.iter().map(|file| read_key(file)).collect::<Result<Vec<_>>>()?;
+        Ok(Self { current: Key::new(&current), former: former.iter().map(|key| Key::new(key)).collect() })
     }
 
     /// A name of a content, in hexadecimal. Without the key nobody can find out the content by trying, so it may be
     /// stored where the content may not.
     pub fn fingerprint(&self, content: &[u8]) -> String {
-        hex::encode(Sha256::new().chain_update(&self.fingerprint_key[..]).chain_update(content).finalize())
+        self.current.fingerprint(content)
+    }
+
+    /// Whether this is what [`Vault::fingerprint`] gives for the content, or gave while another key was the current one.
+    pub fn is_fingerprint(&self, fingerprint: &str, content: &[u8]) -> bool {
+        self.keys().any(|key| key.fingerprint(content) == fingerprint)
+    }
+
+    /// Whether a value was sealed with a former key.
+    pub fn is_outdated(&self, sealed: &str) -> bool {
+        STANDARD.decode(sealed).is_ok_and(|sealed| self.former.iter().any(|key| sealed.starts_with(&key.header())))
+    }
+
+    /// Whether there are former keys.
+    pub fn has_former_keys(&self) -> bool {
+        !self.former.is_empty()
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.current).chain(&self.former)
     }
 
     /// Seals a value, as base64.
     pub fn seal(&self, org: &OrgId, tool: ToolId, name: &EnvVarName, value: &SecretString) -> String {
         // 192 random bits do not repeat by chance, however many values there are.
         let nonce: [u8; NONCE_BYTES] = rand::random();
-        let payload = Payload { msg: value.expose().as_bytes(), aad: &self.associated_data(org, tool, name) };
+        let payload = Payload { msg: value.expose().as_bytes(), aad: &self.current.associated_data(org, tool, name) };
         let ciphertext = self
+            .current
             .cipher
             .encrypt(&XNonce::from(nonce), payload)
             .expect("a value is shorter than the 256 GiB that the cipher takes");
-        let mut sealed = self.header();
+        let mut sealed = self.current.header();
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(&ciphertext);
         STANDARD.encode(sealed)
@@ -99,33 +123,50 @@ impl Vault {
     pub fn open_sealed(&self, org: &OrgId, tool: ToolId, name: &EnvVarName, sealed: &str) -> Result<SecretString> {
         let operation = || format!("failed to open the value of {name} of tool {tool}");
         let sealed = STANDARD.decode(sealed).with_context(operation)?;
-        let rest = match sealed.strip_prefix(self.header().as_slice()) {
-            Some(rest) => rest,
+        let known = self.keys().find_map(|key| Some((key, sealed.strip_prefix(key.header().as_slice())?)));
+        let (key, rest) = match known {
+            Some(known) => known,
             None if sealed.first() != Some(&FORMAT) => {
                 return Err(anyhow!("its format is not known to this version of the program")
                     .context(operation())
                     .into());
             }
             None => {
-                return Err(anyhow!("it was sealed with another key: bring back that key file")
-                    .context(operation())
-                    .into());
+                return Err(anyhow!(
+                    "it was sealed with another key: bring back that key file, or name it in vault.former_key_files"
+                )
+                .context(operation())
+                .into());
             }
         };
         let (nonce, ciphertext) =
             rest.split_first_chunk::<NONCE_BYTES>().ok_or_else(|| anyhow!("it is cut short").context(operation()))?;
-        let payload = Payload { msg: ciphertext, aad: &self.associated_data(org, tool, name) };
-        let value = self
+        let payload = Payload { msg: ciphertext, aad: &key.associated_data(org, tool, name) };
+        let value = key
             .cipher
             .decrypt(&XNonce::from(*nonce), payload)
             .map_err(|_| anyhow!("it was changed, or sealed for another variable").context(operation()))?;
         let text = String::from_utf8(value).map_err(|_| anyhow!("it is not UTF-8").context(operation()))?;
         Ok(text.into())
     }
+}
+
+impl Key {
+    fn new(key: &[u8; KEY_BYTES]) -> Self {
+        let digest = Sha256::new().chain_update(b"toolplane vault key id\0").chain_update(key).finalize();
+        let mut id = [0; KEY_ID_BYTES];
+        id.copy_from_slice(&digest[..KEY_ID_BYTES]);
+        let derived = Sha256::new().chain_update(b"toolplane fingerprint key\0").chain_update(key).finalize();
+        Self { cipher: XChaCha20Poly1305::new(key.into()), id, fingerprint_key: Zeroizing::new(derived.into()) }
+    }
+
+    fn fingerprint(&self, content: &[u8]) -> String {
+        hex::encode(Sha256::new().chain_update(&self.fingerprint_key[..]).chain_update(content).finalize())
+    }
 
     fn header(&self) -> Vec<u8> {
         let mut header = vec![FORMAT];
-        header.extend_from_slice(&self.key_id);
+        header.extend_from_slice(&self.id);
         header
     }
 
@@ -155,6 +196,16 @@ pub fn read_or_create_key(file: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>> {
         },
         Err(e) => return Err(anyhow::Error::new(e).context("failed to read a key file").into()),
     };
+    parse_key(file, &text)
+}
+
+/// Reads a key that has to be there.
+fn read_key(file: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>> {
+    let text = Zeroizing::new(fs_err::read_to_string(file).context("failed to read a key file")?);
+    parse_key(file, &text)
+}
+
+fn parse_key(file: &Path, text: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     hex::decode_to_slice(text.trim(), &mut key[..])
         .map_err(|_| anyhow!("the key file {} must hold 64 hexadecimal digits and nothing else", file.display()))?;
@@ -202,7 +253,7 @@ mod tests {
     #[test]
     fn a_value_opens_for_what_it_was_sealed_for_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::open(&folder.path().join("key")).unwrap();
+        let vault = Vault::open(&folder.path().join("key"), &[]).unwrap();
         let tool = ToolId::new();
         let sealed = vault.seal(&acme(), tool, &name("API_KEY"), &secret());
         assert_eq!(vault.open_sealed(&acme(), tool, &name("API_KEY"), &sealed).unwrap().expose(), "s3cr3t");
@@ -226,10 +277,32 @@ mod tests {
     }
 
     #[test]
+    fn a_former_key_opens_what_it_sealed_and_the_current_one_seals() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new] = ["old", "new"].map(|name| folder.path().join(name));
+        let (tool, key) = (ToolId::new(), name("API_KEY"));
+        let before = Vault::open(&old, &[]).unwrap();
+        let (sealed, fingerprint) = (before.seal(&acme(), tool, &key, &secret()), before.fingerprint(b"content"));
+
+        let after = Vault::open(&new, std::slice::from_ref(&old)).unwrap();
+        assert_eq!(after.open_sealed(&acme(), tool, &key, &sealed).unwrap().expose(), "s3cr3t");
+        assert!(after.is_outdated(&sealed) && !before.is_outdated(&sealed));
+        let resealed = after.seal(&acme(), tool, &key, &secret());
+        assert!(!after.is_outdated(&resealed));
+        assert!(after.is_fingerprint(&fingerprint, b"content") && !after.is_fingerprint(&fingerprint, b"other"));
+        assert_ne!(after.fingerprint(b"content"), fingerprint);
+
+        let alone = Vault::open(&new, &[]).unwrap();
+        assert!(alone.open_sealed(&acme(), tool, &key, &sealed).is_err());
+        assert_eq!(alone.open_sealed(&acme(), tool, &key, &resealed).unwrap().expose(), "s3cr3t");
+        assert!(Vault::open(&new, &[folder.path().join("missing")]).is_err());
+    }
+
+    #[test]
     fn another_key_is_recognized() {
         let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::open(&folder.path().join("key")).unwrap();
-        let other = Vault::open(&folder.path().join("other")).unwrap();
+        let vault = Vault::open(&folder.path().join("key"), &[]).unwrap();
+        let other = Vault::open(&folder.path().join("other"), &[]).unwrap();
         let tool = ToolId::new();
         let sealed = vault.seal(&acme(), tool, &name("API_KEY"), &secret());
         let crate::error::Error::Internal(error) =

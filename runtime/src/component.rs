@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jsonschema::Validator;
 use sdk::artifact::{self, Artifact, Label};
 use sdk::base::Base;
 use sdk::dependencies::site;
+use sdk::input_schema::InputSchema;
+use sdk::project::MANIFEST;
 use sdk::sandbox::{Access, Host, Mount, ToolPre};
 use sdk::{Error as BuildError, Problem, merge};
 
 use crate::engine::Shared;
 use crate::error::Error;
-use crate::input;
+use crate::input::{self, InputLimits};
+use crate::invoke::Limits;
 use crate::memory::Image;
 
 /// A loaded tool. Cheap to clone; the machine code goes when the last clone does.
@@ -28,7 +30,7 @@ pub(crate) struct Inner {
     pub(crate) image: Arc<Image>,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) label: Label,
-    pub(crate) validator: Validator,
+    pub(crate) input_schema: InputSchema,
 }
 
 impl Tool {
@@ -38,8 +40,32 @@ impl Tool {
     }
 
     /// Holds parameters against the tool's schema.
-    pub fn check_input(&self, parameters: &serde_json::Value) -> Result<(), Error> {
-        input::check(&self.inner.validator, parameters)
+    pub fn check_input(&self, parameters: &serde_json::Value, limits: &InputLimits) -> Result<(), Error> {
+        input::check(&self.inner.input_schema, parameters, limits)
+    }
+
+    /// Whether an invocation under these limits has room for what the tool holds when it is called. The limits are the
+    /// host's; the author's own apply where they are lower.
+    pub fn check_memory(&self, limits: &Limits) -> Result<(), Problem> {
+        let (image, limit) = (self.inner.image.len(), self.narrowed(limits).memory_bytes);
+        if image <= limit {
+            return Ok(());
+        }
+        let [image, limit] = [image, limit].map(|bytes| bytes >> 20);
+        let message = format!("the tool takes {image} MiB once it is imported, and its memory limit is {limit} MiB");
+        let remedy = match self.inner.label.memory_bytes {
+            Some(own) if own >> 20 == limit as u64 => "raise `memory` under `[tool.toolplane]`, or import less",
+            _ => {
+                "import less, or hold less in the module's variables: the limit is of this service (`invoke.memory_mib`)"
+            }
+        };
+        Err(Problem::new(message, remedy).at(MANIFEST, None))
+    }
+
+    /// How much memory of the server an invocation under these limits may take, its `/tmp` included.
+    pub fn most_memory_bytes(&self, limits: &Limits) -> u64 {
+        let limits = self.narrowed(limits);
+        limits.memory_bytes.saturating_add(limits.tmp_bytes) as u64
     }
 
     pub(crate) fn load(
@@ -58,7 +84,7 @@ impl Tool {
         linker.root().module(merge::IMAGE, &memory).map_err(fault)?;
         let pre = linker.instantiate_pre(&shared.bases.code(&shared.engine, &base)?);
         let pre = pre.and_then(ToolPre::new).map_err(fault)?;
-        let validator = input::validator(&label.description.input_schema)?;
+        let input_schema = input::parse(&label.description.input_schema)?;
         let packages = site::find(&shared.options.cache, &label.base_key, &label.packages).ok_or_else(|| {
             Error::internal("find the tool's packages", anyhow::anyhow!("the cache was changed while it was in use"))
         })?;
@@ -67,7 +93,7 @@ impl Tool {
             Mount { host: folder.join("files"), guest: "/tool", access: Access::Read },
         ];
         mounts.extend(packages.mount());
-        let inner = Inner { pre, image: Arc::new(image), mounts, label, validator };
+        let inner = Inner { pre, image: Arc::new(image), mounts, label, input_schema };
         Ok(Self { shared: Arc::clone(shared), inner: Arc::new(inner) })
     }
 }

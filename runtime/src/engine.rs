@@ -15,6 +15,7 @@ use crate::component::Tool;
 use crate::error::Error;
 use crate::memory::{Creator, Slots};
 use crate::network::{Gateway, NetworkSettings};
+use crate::shares::Shares;
 use crate::stacks::Stacks;
 
 /// Settings of a [`Runtime`].
@@ -29,6 +30,9 @@ pub struct Options {
     /// What the memory of an invocation that has ended keeps of the pages that it has written, in bytes. The next
     /// invocation of the tool finds them ready. As many memories wait as invocations may run at once.
     pub keep_resident_bytes: usize,
+    /// How many guests may run at the same time, each for a tick before it is the next one's turn. Guests that wait for
+    /// something do not count.
+    pub processors: usize,
     /// What tools may connect to, and how.
     pub network: NetworkSettings,
 }
@@ -44,6 +48,7 @@ impl Options {
             max_memory_bytes: 1 << 30,
             // A small tool writes one megabyte, an unusual one ten.
             keep_resident_bytes: 16 << 20,
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
             network: NetworkSettings::default(),
         }
     }
@@ -60,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) linker: Linker<Host>,
     pub(crate) bases: Bases,
     pub(crate) slots: Semaphore,
+    pub(crate) shares: Arc<Shares>,
     /// Where tools are unpacked and compiled before they have their place in the cache.
     pub(crate) work: Work,
     pub(crate) gateway: Arc<Gateway>,
@@ -78,13 +84,15 @@ impl Runtime {
         Ticker::start(&engine).map_err(|source| Error::internal("start the clock", source))?;
         let linker = sandbox::linker(&engine).map_err(fault)?;
         let slots = Semaphore::new(options.max_concurrent as usize);
+        let shares = Shares::new(options.processors);
         let work = Work::open(&options.cache).map_err(|source| Error::internal("open the cache", source))?;
         let gateway = Arc::new(Gateway::new(options.network.clone()));
         if !options.network.ca_files.is_empty() {
             // A file that cannot be read is the operator's to mend now, and not a tool's to stumble over later.
             gateway.connector()?;
         }
-        Ok(Self { shared: Arc::new(Shared { engine, linker, bases: Bases::default(), slots, work, gateway, options }) })
+        let bases = Bases::default();
+        Ok(Self { shared: Arc::new(Shared { engine, linker, bases, slots, shares, work, gateway, options }) })
     }
 
     /// Loads a built tool by the SHA-256 of its bytes, which are read only where the cache does not have it. Afterwards

@@ -11,6 +11,12 @@ pub enum Error {
     /// The parameters do not conform to the tool's schema. Nothing has run.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Input(Vec<Mismatch>),
+    /// The parameters are too many, or lie too deep, to be held against the tool's schema. Nothing has run.
+    #[error("the input takes more than {steps} steps to be held against the tool's input_schema: make it smaller")]
+    InputTooComplex {
+        /// The limit.
+        steps: u64,
+    },
     /// We are at fault.
     #[error("failed to {operation}")]
     Internal {

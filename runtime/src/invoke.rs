@@ -1,6 +1,7 @@
 //! One invocation: a fresh instance in a fresh store, dropped when it has answered.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,6 +9,7 @@ use sdk::egress::Egress;
 use sdk::sandbox::{self, Host, Logs};
 use serde::Serialize;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::component::Tool;
 use crate::error::Error;
@@ -35,14 +37,21 @@ pub struct Call<'a> {
     pub sensitive_user_variables: BTreeMap<String, Hidden>,
     /// The id under which the invocation is recorded.
     pub invocation_id: String,
-    /// Whose invocation it is: connections to servers are shared among those of one tenant only.
+    /// Whose invocation it is: connections to servers are shared among those of one tenant only, and processors are shared
+    /// equally by tenants.
     #[serde(skip)]
     pub tenant: Arc<str>,
 }
 
-/// A text that `Debug` does not show.
+/// A text that `Debug` does not show, and that is wiped from memory when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Hidden(pub String);
+pub struct Hidden(Zeroizing<String>);
+
+impl From<String> for Hidden {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
 
 impl std::fmt::Debug for Hidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -79,6 +88,9 @@ impl Tool {
     /// Runs the tool once. The limits are the host's; the author's own apply where they are lower.
     pub async fn invoke(&self, call: &Call<'_>, limits: &Limits) -> Result<Report, Error> {
         let limits = self.narrowed(limits);
+        if self.inner.image.len() > limits.memory_bytes {
+            return Ok(Report::of(Failure::no_room(self.inner.image.len(), &limits)));
+        }
         let slots = &self.shared.slots;
         let _slot = slots.acquire().await.map_err(|source| Error::internal("wait for a slot", source))?;
 
@@ -93,12 +105,12 @@ impl Tool {
         let request = request(call, egress, limits.wall_clock)?;
 
         let mut store = sandbox::store(&self.shared.engine, host, deadline, &limits);
-        let answered = tokio::time::timeout_at(deadline.into(), async {
+        let answered = self.shared.shares.fair(&call.tenant, async {
             let instance = self.inner.pre.instantiate_async(&mut store);
             let instance = memory::with_image(&self.inner.image, instance).await.map_err(fault)?;
             Ok(instance.call_invoke(&mut store, &request).await)
         });
-        let answered = match answered.await {
+        let answered = match tokio::time::timeout_at(deadline.into(), answered).await {
             Ok(Err(error)) => return Err(error),
             Ok(Ok(answered)) => Some(answered),
             Err(_elapsed) => None,
@@ -118,7 +130,7 @@ impl Tool {
         Ok(Report { outcome, logs: logs.take(), duration, peak_memory_bytes: memory.peak_bytes, network })
     }
 
-    fn narrowed(&self, limits: &Limits) -> Limits {
+    pub(crate) fn narrowed(&self, limits: &Limits) -> Limits {
         let label = &self.inner.label;
         let wall_clock = label.timeout().map_or(limits.wall_clock, |own| own.min(limits.wall_clock));
         let own_memory = label.memory_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
@@ -138,13 +150,36 @@ struct Request<'a> {
     egress: &'a Egress,
 }
 
-fn request(call: &Call, egress: &Egress, wall_clock: Duration) -> Result<String, Error> {
+/// The call as JSON. It holds the secrets, so it is wiped, and it is written into a buffer that never moves: where a buffer
+/// grows, what it was before stays behind.
+fn request(call: &Call, egress: &Egress, wall_clock: Duration) -> Result<Zeroizing<String>, Error> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline = (now + wall_clock).as_secs_f64();
-    serde_json::to_string(&Request { call, deadline, egress })
-        .map_err(|source| Error::internal("write a request", source))
+    let request = Request { call, deadline, egress };
+    let fault = |source| Error::internal("write a request", source);
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, &request).map_err(fault)?;
+    let mut bytes = Vec::with_capacity(length.0);
+    serde_json::to_writer(&mut bytes, &request).map_err(fault)?;
+    String::from_utf8(bytes)
+        .map(Zeroizing::new)
+        .map_err(|source| Error::internal("write a request", source.utf8_error()))
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn exposed<S: serde::Serializer>(variables: &BTreeMap<String, Hidden>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(variables.iter().map(|(name, value)| (name, &value.0)))
+    serializer.collect_map(variables.iter().map(|(name, value)| (name, value.0.as_str())))
 }

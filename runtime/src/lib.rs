@@ -1,18 +1,19 @@
 //! A component becomes an outcome: each invocation in a fresh instance and a fresh store, under limits.
 //!
 //! The modules in reading order: [`engine`] (one per process), [`component`] (a tool as machine code, ready to be
-//! instantiated), [`invoke`] (one invocation), [`network`] (what stands behind a tool's sockets), [`outcome`] (what came of it), [`input`] (parameters against the
-//! tool's schema), [`builds`] (projects to built tools, equal inputs built once), [`error`].
+//! instantiated), [`invoke`] (one invocation), `shares` (whose turn it is to run), [`network`] (what stands behind a
+//! tool's sockets), [`outcome`] (what came of it), [`input`] (parameters against the tool's schema), [`builds`] (projects to built tools, equal inputs built once), [`error`].
 //!
 //! ```no_run
 //! use runtime::engine::{Options, Runtime};
+//! use runtime::input::InputLimits;
 //! use runtime::invoke::{Call, Limits, Mode};
 //!
 //! # async fn example() -> Result<(), runtime::Error> {
 //! let runtime = Runtime::new(Options::new("cache"))?;
 //! let tool = runtime.load_file("weather.wasm".as_ref())?;
 //! let parameters = serde_json::json!({"city": "Ghent"});
-//! tool.check_input(&parameters)?;
+//! tool.check_input(&parameters, &InputLimits::default())?;
 //! let report = tool.invoke(&Call::new(&parameters, Mode::Regular), &Limits::default()).await?;
 //! println!("{:?} in {:?}", report.outcome, report.duration);
 //! # Ok(())
@@ -29,6 +30,7 @@ pub mod invoke;
 mod memory;
 pub mod network;
 pub mod outcome;
+mod shares;
 mod stacks;
 
 pub use error::Error;

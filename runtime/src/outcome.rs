@@ -61,6 +61,19 @@ pub struct Report {
     pub network: NetworkUse,
 }
 
+impl Report {
+    /// Of a tool that did not get to run.
+    pub(crate) fn of(failure: Failure) -> Self {
+        Self {
+            outcome: Outcome::Failed(failure),
+            logs: String::new(),
+            duration: Duration::ZERO,
+            peak_memory_bytes: 0,
+            network: NetworkUse::default(),
+        }
+    }
+}
+
 impl Failure {
     fn stopped(exception_type: &str, message: String) -> Self {
         Self { exception_type: exception_type.to_owned(), message, stack_trace: Vec::new() }
@@ -74,6 +87,14 @@ impl Failure {
     fn out_of_memory(limits: &Limits) -> Self {
         let limit = limits.memory_bytes >> 20;
         Self::stopped(OUT_OF_MEMORY, format!("the tool needed more than its memory limit of {limit} MiB"))
+    }
+
+    /// The tool's image alone is larger than its memory may be.
+    pub(crate) fn no_room(image_bytes: usize, limits: &Limits) -> Self {
+        let [image, limit] = [image_bytes, limits.memory_bytes].map(|bytes| bytes >> 20);
+        let message =
+            format!("the tool takes {image} MiB before it is called, which is over its memory limit of {limit} MiB");
+        Self::stopped(OUT_OF_MEMORY, message)
     }
 
     pub(crate) fn output_too_large(limits: &Limits) -> Self {

@@ -6,7 +6,8 @@
 //!    is taken and, with the base's code, is a component of its own. This happens at each publish.
 //!
 //! The modules in reading order: [`project`] (what an author wrote), [`egress`] (what it may connect to), [`base`],
-//! [`merge`] (its modules become one, its memory an image), [`machine_code`], [`dependencies`] (its packages), [`snapshot`], [`artifact`] (what comes out), [`sandbox`] (the limits that both
+//! [`merge`] (its modules become one, its memory an image), [`machine_code`], [`dependencies`] (its packages),
+//! [`snapshot`], [`input_schema`] (what a tool may say of its input), [`artifact`] (what comes out), [`sandbox`] (the limits that both
 //! snapshots and the runtime's invocations run under), [`work`] (folders for what is not finished), [`scaffold`],
 //! [`error`].
 //!
@@ -34,6 +35,7 @@ pub mod dependencies;
 pub mod egress;
 mod errno;
 pub mod error;
+pub mod input_schema;
 mod known_keys;
 mod load_request;
 pub mod machine_code;

@@ -10,6 +10,7 @@ use crate::artifact::{self, Artifact, Description, Label};
 use crate::base::Base;
 use crate::dependencies::Packages;
 use crate::error::Error;
+use crate::input_schema::InputSchema;
 use crate::load_request::LoadRequest;
 use crate::merge::{self, Image};
 use crate::project::{MANIFEST, Project};
@@ -97,6 +98,7 @@ impl Loader {
             let (guest, text) = self.call_load(mounts, &request, limits, &logs, deadline).await?;
             let description: Description =
                 serde_json::from_str(&text).map_err(|source| Error::internal("read the description", source))?;
+            InputSchema::parse(&description.input_schema)?;
             Ok((guest.measure(&self.variables).await?, description))
         });
         loaded.map(|(image, description)| Loaded { image, description, logs: logs.take() })

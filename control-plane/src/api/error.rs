@@ -53,7 +53,7 @@ impl ApiError {
             Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Error::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::RateLimited { .. } | Error::Crowded { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -81,7 +81,7 @@ impl IntoResponse for ApiError {
                     HeaderValue::from_static("Basic realm=\"toolplane\", charset=\"UTF-8\", Bearer"),
                 );
             }
-            Error::RateLimited { retry_after_s } => {
+            Error::RateLimited { retry_after_s } | Error::Crowded { retry_after_s, .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_s));
             }
             Error::InProgress => {

@@ -2,6 +2,7 @@
 
 mod demo;
 mod init_org;
+mod open_files;
 mod openapi;
 mod serve;
 

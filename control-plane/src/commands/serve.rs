@@ -9,6 +9,8 @@ use control_plane::config::Config;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::open_files;
+
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   control-plane serve
@@ -36,6 +38,7 @@ pub async fn execute(arguments: Arguments) -> Result<()> {
     if let Some(listen) = arguments.listen {
         config.listen = listen;
     }
+    open_files::allow(&config)?;
     let address = config.listen;
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let listener = TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))?;
@@ -48,6 +51,16 @@ pub async fn execute(arguments: Arguments) -> Result<()> {
     tokio::spawn(async move {
         if let Err(error) = preparing.prepare().await {
             tracing::error!(error = format!("{error:#}"), "Could not make the Python base; publishing will fail");
+        }
+    });
+    let resealing = std::sync::Arc::clone(&app);
+    tokio::spawn(async move {
+        if let Err(error) = resealing.reseal().await {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            tracing::error!(
+                error,
+                "Could not seal all variables anew; keep the former keys, it is tried at the next start"
+            );
         }
     });
     let shutdown = async move {

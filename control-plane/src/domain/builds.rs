@@ -15,6 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
+use crate::domain::admission::Party;
 use crate::domain::steps::{Step, Steps};
 use crate::error::{Error, Result};
 use crate::git::{CommitId, ExportLimits, Repository, TreeId};
@@ -62,9 +63,12 @@ impl App {
             return Ok(found);
         }
         let turn = async {
-            let crowded = "as many builds as may wait are waiting: try again in a minute";
-            let place = self.build_places.try_acquire().map_err(|_| Error::Unavailable(crowded.to_owned()))?;
-            Ok((place, self.builds.acquire().await.context("failed to wait for a build's turn")?))
+            let party = Party { org: org.clone(), tool: Arc::from(""), memory_bytes: 0 };
+            let mut tickets = self.builds.admit(&party, 1)?;
+            for ticket in &mut tickets {
+                ticket.turn().await;
+            }
+            Ok(tickets)
         };
         let _turn = steps.take(Step::Queue, turn).await?;
         // Whoever had the turn before may have built the same.

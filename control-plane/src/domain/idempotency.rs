@@ -52,13 +52,13 @@ impl App {
         let Some(key) = &request.idempotency_key else { return Ok(Turn::Unnamed) };
         self.any_tool(caller, id, permission::INVOKE_TOOL)?;
         let scope = scope_key(&caller.user(), id, key.as_str());
-        let fingerprint = self.fingerprint(request)?;
+        let content = content(request)?;
         // The claim comes before the look: who holds it while it looks misses nothing that is written meanwhile.
         let claim = self.running_keys.try_take((caller.org.clone(), scope)).ok_or(Error::InProgress)?;
         let Some(first) = self.store.get_first_result(&caller.org, &scope)? else {
-            return Ok(Turn::First(FirstTurn { scope, fingerprint, _claim: claim }));
+            return Ok(Turn::First(FirstTurn { scope, fingerprint: self.vault.fingerprint(&content), _claim: claim }));
         };
-        if first.fingerprint != fingerprint {
+        if !self.vault.is_fingerprint(&first.fingerprint, &content) {
             let message = "this key was sent with another request before: take a new key for a new request";
             return Err(Error::invalid(["header", "idempotency-key"], "idempotency_key_reused", message));
         }
@@ -97,16 +97,15 @@ impl App {
             }
         }
     }
+}
 
-    /// The version and the body as values, so that neither spaces nor the order of fields make another request.
-    fn fingerprint(&self, request: &Invoke) -> Result<String> {
-        let inputs = request.inputs.iter().map(|input| {
-            let exposed = input.sensitive_user_variables.iter().map(|(name, value)| (name, value.expose()));
-            let exposed: BTreeMap<_, _> = exposed.collect();
-            (&input.parameters, input.mode, &input.nonsensitive_user_variables, exposed)
-        });
-        let content = serde_json::to_vec(&(&request.version, inputs.collect::<Vec<_>>(), &request.source));
-        let content = Zeroizing::new(content.map_err(|error| Error::internal(error, "write a request"))?);
-        Ok(self.vault.fingerprint(&content))
-    }
+/// The version and the body as values, so that neither spaces nor the order of fields make another request.
+fn content(request: &Invoke) -> Result<Zeroizing<Vec<u8>>> {
+    let inputs = request.inputs.iter().map(|input| {
+        let exposed = input.sensitive_user_variables.iter().map(|(name, value)| (name, value.expose()));
+        let exposed: BTreeMap<_, _> = exposed.collect();
+        (&input.parameters, input.mode, &input.nonsensitive_user_variables, exposed)
+    });
+    let content = serde_json::to_vec(&(&request.version, inputs.collect::<Vec<_>>(), &request.source));
+    content.map(Zeroizing::new).map_err(|error| Error::internal(error, "write a request"))
 }

@@ -9,24 +9,23 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 use runtime::component::Tool as LoadedTool;
 use runtime::invoke::{Call, Hidden, Limits, Mode as RunMode};
+use runtime::network::NetworkUse;
 use runtime::outcome::{self, Failure, Outcome, Report};
 use serde_json::Value;
 
 use crate::app::App;
 use crate::auth::{Caller, permission};
+use crate::domain::admission::{Party, Ticket};
 use crate::domain::idempotency::{FirstTurn, Turn};
 use crate::domain::resolve::Constraint;
 use crate::domain::scrub::scrub;
 use crate::domain::variables::OpenVariables;
 use crate::error::{Error, Result};
 use crate::model::{
-    IdempotencyKey, Invocation, InvocationId, InvocationSource, InvocationStatus, Mode, Tool, ToolId, ToolVersion,
-    Version,
+    IdempotencyKey, Invocation, InvocationId, InvocationSource, InvocationStatus, Mode, OrgId, Tool, ToolId,
+    ToolVersion, Version,
 };
 use crate::vault::SecretString;
-
-/// The longest message about one value that does not conform.
-const MAX_MESSAGE_CHARACTERS: usize = 400;
 
 /// One input of an invoke request.
 #[derive(Clone)]
@@ -61,6 +60,12 @@ pub struct Invoked {
     pub invocations: Vec<Invocation>,
 }
 
+/// A tool that may run, with a ticket for each of its inputs.
+pub(crate) struct Admitted {
+    pub(crate) loaded: LoadedTool,
+    pub(crate) tickets: Vec<Ticket>,
+}
+
 impl App {
     /// Runs a version once for each input, side by side, and answers when all results are on record. It goes on to its
     /// end even where the caller has gone, so that what has run is recorded.
@@ -74,12 +79,13 @@ impl App {
         let constraint = Constraint::parse(&request.version, ["path", "version"])?;
         let version = self.resolve_version(&tool, &constraint, &request.version)?;
         let loaded = self.loaded_tool(&version.component_sha256).await?;
-        check_inputs(&loaded, &request.inputs)?;
+        self.check_inputs(&loaded, &request.inputs).await?;
         let variables = self.open_variables(&tool)?;
+        let admitted = self.admit(&caller.org, &tool.id.to_string(), loaded, request.inputs.len())?;
 
         let (app, caller) = (Arc::clone(self), caller.clone());
         let run = async move {
-            let invocations = app.run(&caller, &tool, &version, &loaded, variables, request).await?;
+            let invocations = app.run(&caller, &tool, &version, admitted, variables, request).await?;
             app.record(&caller, &version, &invocations, turn).await?;
             Ok(Invoked { version: version.version, invocations })
         };
@@ -91,17 +97,18 @@ impl App {
         caller: &Caller,
         tool: &Tool,
         version: &ToolVersion,
-        loaded: &LoadedTool,
+        Admitted { loaded, tickets }: Admitted,
         variables: OpenVariables,
         request: Invoke,
     ) -> Result<Vec<Invocation>> {
         let variables = Arc::new(variables);
         let tenant: Arc<str> = Arc::from(caller.org.as_str());
-        let runs = request.inputs.into_iter().map(|input| {
+        let runs = request.inputs.into_iter().zip(tickets).map(|(input, ticket)| {
             let source = request.source.clone().unwrap_or_else(|| default_source(caller, input.mode));
-            let run = Arc::clone(self).run_once(loaded.clone(), Arc::clone(&variables), Arc::clone(&tenant), input);
+            let (loaded, variables, tenant) = (loaded.clone(), Arc::clone(&variables), Arc::clone(&tenant));
+            let run = self.guests.spawn(Arc::clone(self).run_once(loaded, variables, tenant, input, ticket));
             async move {
-                let (id, created_at, inputs, report) = tokio::spawn(run).await.context("failed to run the tool")??;
+                let (id, created_at, inputs, report) = run.await.context("failed to run the tool")??;
                 Ok::<_, Error>(record(tool, version, source, (id, created_at, inputs), report))
             }
         });
@@ -122,15 +129,29 @@ impl App {
         Ok(())
     }
 
+    /// Room for so many invocations of a tool, or none.
+    pub(crate) fn admit(&self, org: &OrgId, tool: &str, loaded: LoadedTool, count: usize) -> Result<Admitted> {
+        let memory_bytes = loaded.most_memory_bytes(&self.invoke_limits());
+        let party = Party { org: org.clone(), tool: Arc::from(tool), memory_bytes };
+        let tickets = self.invocations.admit(&party, count).inspect_err(|error| {
+            let whose = if matches!(error, Error::Crowded { .. }) { "organization" } else { "service" };
+            self.metrics.invocations_refused.with_label_values(&[whose]).inc();
+        })?;
+        Ok(Admitted { loaded, tickets })
+    }
+
+    /// Runs a tool once, as soon as it has its turn.
     pub(crate) async fn run_once(
         self: Arc<Self>,
         loaded: LoadedTool,
         variables: Arc<OpenVariables>,
         tenant: Arc<str>,
         input: Input,
+        mut ticket: Ticket,
     ) -> Result<(InvocationId, Timestamp, Value, Report)> {
+        ticket.turn().await;
         let (id, created_at) = (InvocationId::new(), Timestamp::now());
-        let exposed = |value: &SecretString| Hidden(value.expose().to_owned());
+        let exposed = |value: &SecretString| Hidden::from(value.expose().to_owned());
         let call = Call {
             parameters: &input.parameters,
             mode: match input.mode {
@@ -154,10 +175,16 @@ impl App {
         self.count(&report);
         let sensitive = input.sensitive_user_variables.values();
         let secrets: Vec<_> = variables.secrets.iter().chain(sensitive).cloned().collect();
-        Ok((id, created_at, input.parameters, scrub(report, &secrets)))
+        let report = scrub(report, &secrets);
+        if report.network.denied > 0 {
+            // One line for each invocation, with no more names than the report keeps.
+            let NetworkUse { denied, denied_hosts, .. } = &report.network;
+            tracing::info!(invocation.id = %id, denied, hosts = denied_hosts.join(", "), "Refused a tool's connections");
+        }
+        Ok((id, created_at, input.parameters, report))
     }
 
-    fn invoke_limits(&self) -> Limits {
+    pub(crate) fn invoke_limits(&self) -> Limits {
         let settings = &self.config.invoke;
         Limits {
             wall_clock: Duration::from_secs(settings.wall_clock_s),
@@ -166,10 +193,14 @@ impl App {
             output_bytes: settings.output_kib << 10,
             tmp_bytes: settings.tmp_mib << 20,
             tmp_files: settings.tmp_files,
+            open_files: settings.open_files,
         }
     }
 
     fn count(&self, report: &Report) {
+        let NetworkUse { connections, denied, .. } = report.network;
+        self.metrics.egress.with_label_values(&["allowed"]).inc_by(connections);
+        self.metrics.egress.with_label_values(&["denied"]).inc_by(denied);
         let outcome = match &report.outcome {
             Outcome::Returned { .. } => "succeeded",
             Outcome::Failed(failure) => {
@@ -181,40 +212,6 @@ impl App {
         };
         self.metrics.invocations.with_label_values(&[outcome]).inc();
         self.metrics.invocation_duration.with_label_values(&[outcome]).observe(report.duration.as_secs_f64());
-    }
-}
-
-/// Nothing runs unless every input conforms.
-pub(crate) fn check_inputs(loaded: &LoadedTool, inputs: &[Input]) -> Result<()> {
-    let mut problems = Vec::new();
-    for (index, input) in inputs.iter().enumerate() {
-        match loaded.check_input(&input.parameters) {
-            Ok(()) => {}
-            Err(runtime::Error::Input(mismatches)) => {
-                problems.extend(mismatches.iter().map(|mismatch| {
-                    let message = shortened(&mismatch.message);
-                    format!("inputs[{index}].input_parameters{}: {message}", mismatch.path)
-                }));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(Error::BadRequest(format!("the input does not conform to the tool's input_schema: {}", problems.join("; "))))
-}
-
-/// A mismatch quotes the value that does not conform, which is as long as its sender likes.
-fn shortened(message: &str) -> String {
-    match message.char_indices().nth(MAX_MESSAGE_CHARACTERS) {
-        None => message.to_owned(),
-        Some(_) => {
-            // What the rule is stands at the end.
-            let head: String = message.chars().take(MAX_MESSAGE_CHARACTERS / 2).collect();
-            let tail = message.char_indices().rev().nth(MAX_MESSAGE_CHARACTERS / 2).map_or(0, |(start, _)| start);
-            format!("{head} … {}", &message[tail..])
-        }
     }
 }
 

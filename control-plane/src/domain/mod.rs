@@ -1,6 +1,7 @@
 //! What the service does: `impl App`, a file per resource. The caller comes first and is authorized on the first line.
 
 pub mod access;
+pub mod admission;
 pub mod api_keys;
 pub mod availability;
 pub mod branches;
@@ -10,7 +11,9 @@ pub mod claims;
 pub mod commits;
 pub mod directories;
 pub mod files;
+pub mod guests;
 pub mod idempotency;
+pub mod inputs;
 pub mod invocations;
 pub mod invoke;
 pub mod loaded;
@@ -20,6 +23,7 @@ pub mod publish;
 pub mod pushes;
 pub mod ranks;
 pub mod rate_limits;
+pub mod resealing;
 pub mod resolve;
 pub mod roles;
 pub mod scaffold;

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::auth::{Caller, permission};
 use crate::domain::builds::{self, Source};
+use crate::domain::scrub::scrub_refusal;
 use crate::domain::steps::{Progress, Step, Steps};
 use crate::error::{Error, Result};
 use crate::model::versions::Bump;
@@ -83,8 +84,12 @@ impl App {
 
         // Until a version names it, nothing else keeps a build.
         let _used = self.using_builds.read().await;
-        let (build_key, build) = self.build(org, &source, steps).await?;
-        steps.take(Step::Compile, self.loaded_tool(&build.component_sha256)).await?;
+        let (build_key, build) = match self.build(org, &source, steps).await {
+            Ok(built) => built,
+            Err(error) => return Err(scrub_refusal(error, &self.open_variables(tool)?.secrets)),
+        };
+        let loaded = steps.take(Step::Compile, self.loaded_tool(&build.component_sha256)).await?;
+        loaded.check_memory(&self.invoke_limits()).map_err(|problem| builds::refused(problem.into()))?;
 
         let now = Timestamp::now();
         let row = ToolVersion {

@@ -1,9 +1,18 @@
-//! Secret values, taken out of everything that a tool says.
+//! Secret values, taken out of everything that a tool says, in every form in which tools write them down (`forms`).
+//!
+//! It is one pass over a text, however many values and forms there are. A value is found over the end of a line, too, and
+//! over the level that logging writes before each line: so none gets out in two halves.
+//! A tool that wants to give a value away can: by any other code. This is for those that do not.
 
+mod forms;
+
+use std::collections::HashMap;
+
+use runtime::network::NetworkUse;
 use runtime::outcome::{Failure, Outcome, Report};
-
 use zeroize::Zeroizing;
 
+use crate::error::Error;
 use crate::vault::SecretString;
 
 /// A shorter value would be found by chance in ordinary text, and scrubbing it would tell where it stands.
@@ -12,18 +21,32 @@ const SHORTEST_BYTES: usize = 4;
 /// What stands in a value's place.
 const MARK: &str = "[secret]";
 
+/// What `logging` may write before a message, by the SDK's own format and by Python's.
+const LEVELS: [&[u8]; 6] = [b"DEBUG ", b"INFO ", b"WARNING ", b"ERROR ", b"CRITICAL ", b"INFO:root:"];
+
+/// Takes values out of texts.
+pub struct Scrubber {
+    /// All forms of all values, without line ends; a longer one comes first, since it may hold a shorter one.
+    patterns: Vec<Zeroizing<Vec<u8>>>,
+    /// The patterns that begin with these bytes.
+    by_start: HashMap<[u8; SHORTEST_BYTES], Vec<usize>>,
+    /// Whether any pattern begins with this byte, which is all that most places of a text are asked.
+    first: [bool; 256],
+}
+
+/// What may stand within a value.
+#[derive(Clone, Copy)]
+enum Between {
+    /// The end of a line.
+    LineEnds,
+    /// The end of a line and the level before the next one.
+    LineEndsAndLevels,
+}
+
 /// Takes the values out of a report.
 pub fn scrub(report: Report, secrets: &[SecretString]) -> Report {
-    let long = secrets.iter().map(SecretString::expose).filter(|secret| secret.len() >= SHORTEST_BYTES);
-    let mut secrets: Vec<_> = long.flat_map(forms).collect();
-    // A secret that holds another one goes first, or its rest would stay.
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets.dedup();
-    let clean = |text: String| {
-        secrets
-            .iter()
-            .fold(text, |text, secret| if text.contains(&**secret) { text.replace(&**secret, MARK) } else { text })
-    };
+    let scrubber = Scrubber::new(secrets);
+    let clean = |text| scrubber.text(text);
     let outcome = match report.outcome {
         Outcome::Returned { output } => Outcome::Returned { output: clean(output) },
         Outcome::Failed(failure) => Outcome::Failed(Failure {
@@ -32,52 +55,213 @@ pub fn scrub(report: Report, secrets: &[SecretString]) -> Report {
             stack_trace: failure.stack_trace.into_iter().map(clean).collect(),
         }),
     };
-    Report { outcome, logs: clean(report.logs), ..report }
+    // Names of hosts are in lower case, whatever the tool wrote.
+    let lower = Scrubber::new(&secrets.iter().map(|secret| secret.expose().to_lowercase().into()).collect::<Vec<_>>());
+    let denied_hosts = report.network.denied_hosts.into_iter().map(|host| lower.text(clean(host))).collect();
+    let network = NetworkUse { denied_hosts, ..report.network };
+    Report { outcome, logs: scrubber.logs(report.logs), network, ..report }
 }
 
-/// A value as it stands, and as it stands within JSON: a line's end or a quotation mark is escaped there.
-fn forms(secret: &str) -> [Zeroizing<String>; 2] {
-    let quoted = serde_json::to_string(secret).unwrap_or_default();
-    let escaped = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned();
-    [Zeroizing::new(secret.to_owned()), Zeroizing::new(escaped)]
+/// Takes the values out of what a build is refused with: a project may hold a value of its tool's.
+pub fn scrub_refusal(error: Error, secrets: &[SecretString]) -> Error {
+    match error {
+        Error::BadRequest(message) => Error::BadRequest(Scrubber::new(secrets).text(message)),
+        other => other,
+    }
+}
+
+impl Scrubber {
+    /// Prepares for some values.
+    pub fn new(secrets: &[SecretString]) -> Self {
+        let mut patterns: Vec<_> = secrets.iter().flat_map(|secret| forms::of(secret.expose())).collect();
+        for pattern in &mut patterns {
+            pattern.retain(|byte| !is_line_end(*byte));
+        }
+        patterns.retain(|pattern| pattern.len() >= SHORTEST_BYTES);
+        patterns.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        patterns.dedup();
+        let (mut by_start, mut first) = (HashMap::<_, Vec<_>>::new(), [false; 256]);
+        for (index, pattern) in patterns.iter().enumerate() {
+            if let Some(start) = pattern.first_chunk::<SHORTEST_BYTES>() {
+                by_start.entry(*start).or_default().push(index);
+                first[usize::from(start[0])] = true;
+            }
+        }
+        Self { patterns, by_start, first }
+    }
+
+    /// Takes the values out of a text.
+    pub fn text(&self, text: String) -> String {
+        self.clean(text, Between::LineEnds)
+    }
+
+    /// Takes the values out of what was logged.
+    pub fn logs(&self, logs: String) -> String {
+        self.clean(self.clean(logs, Between::LineEnds), Between::LineEndsAndLevels)
+    }
+
+    fn clean(&self, text: String, between: Between) -> String {
+        if self.patterns.is_empty() {
+            return text;
+        }
+        let bytes = text.as_bytes();
+        let (mut clean, mut copied, mut place) = (String::new(), 0, 0);
+        while place < bytes.len() {
+            let Some(end) = self.find(bytes, place, between) else {
+                place += 1;
+                continue;
+            };
+            clean.push_str(text.get(copied..place).unwrap_or_default());
+            clean.push_str(MARK);
+            clean.extend(bytes[place..end].iter().filter(|byte| is_line_end(**byte)).map(|byte| char::from(*byte)));
+            (copied, place) = (end, end);
+        }
+        if copied == 0 {
+            return text;
+        }
+        clean.push_str(text.get(copied..).unwrap_or_default());
+        // The text as it was holds the values.
+        drop(Zeroizing::new(text));
+        clean
+    }
+
+    /// Where the longest pattern ends that begins at this place.
+    fn find(&self, text: &[u8], place: usize, between: Between) -> Option<usize> {
+        if !self.first[usize::from(text[place])] {
+            return None;
+        }
+        let mut start = [text[place]; SHORTEST_BYTES];
+        let mut end = place + 1;
+        for byte in &mut start[1..] {
+            end = between.skip(text, end);
+            *byte = *text.get(end)?;
+            end += 1;
+        }
+        let candidates = self.by_start.get(&start)?;
+        candidates.iter().find_map(|index| {
+            let mut end = end;
+            for byte in &self.patterns[*index][SHORTEST_BYTES..] {
+                end = between.skip(text, end);
+                if text.get(end) != Some(byte) {
+                    return None;
+                }
+                end += 1;
+            }
+            Some(end)
+        })
+    }
+}
+
+impl Between {
+    /// The next place that counts.
+    fn skip(self, text: &[u8], mut place: usize) -> usize {
+        if !text.get(place).copied().is_some_and(is_line_end) {
+            return place;
+        }
+        while text.get(place).copied().is_some_and(is_line_end) {
+            place += 1;
+        }
+        match self {
+            Self::LineEnds => place,
+            Self::LineEndsAndLevels => {
+                let rest = &text[place..];
+                place + LEVELS.iter().find(|level| rest.starts_with(level)).map_or(0, |level| level.len())
+            }
+        }
+    }
+}
+
+fn is_line_end(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_value_that_json_escapes_is_found_within_json() {
-        let report = Report {
-            outcome: Outcome::Returned { output: r#"{"text":"it is a\"b\nc, yes"}"#.to_owned() },
-            logs: String::new(),
-            duration: std::time::Duration::ZERO,
-            peak_memory_bytes: 0,
-            network: Default::default(),
-        };
-        let scrubbed = scrub(report, &["a\"b\nc".to_owned().into()]);
-        assert_eq!(scrubbed.outcome, Outcome::Returned { output: r#"{"text":"it is [secret], yes"}"#.to_owned() });
+    fn scrubber(secrets: &[&str]) -> Scrubber {
+        let secrets: Vec<_> = secrets.iter().map(|secret| SecretString::from((*secret).to_owned())).collect();
+        Scrubber::new(&secrets)
     }
 
     #[test]
-    fn no_value_stays_anywhere() {
-        let failure = Failure {
-            exception_type: "Error".to_owned(),
-            message: "no hunter22".to_owned(),
-            stack_trace: vec!["raise E('hunter2')".to_owned()],
-        };
-        let report = Report {
-            outcome: Outcome::Failed(failure),
-            logs: "it is hunter2, yes".to_owned(),
-            duration: std::time::Duration::ZERO,
-            peak_memory_bytes: 0,
-            network: Default::default(),
-        };
-        let scrubbed =
-            scrub(report, &["hunter2".to_owned().into(), "hunter22".to_owned().into(), "e".to_owned().into()]);
-        let Outcome::Failed(failure) = &scrubbed.outcome else { panic!("{scrubbed:?}") };
-        assert_eq!(failure.message, "no [secret]");
-        assert_eq!(failure.stack_trace, ["raise E('[secret]')"]);
-        assert_eq!(scrubbed.logs, "it is [secret], yes");
+    fn a_value_is_found_in_every_form() {
+        let scrubber = scrubber(&["Correct horse/7731\"é"]);
+        for text in [
+            "Correct horse/7731\"é",
+            // json.dumps, with and without ensure_ascii
+            r#"Correct horse/7731\"é"#,
+            r#"Correct horse/7731\"\u00e9"#,
+            // quote, quote with nothing safe, quote_plus, and lower case
+            "Correct%20horse/7731%22%C3%A9",
+            "Correct%20horse%2F7731%22%C3%A9",
+            "Correct+horse%2F7731%22%C3%A9",
+            "Correct+horse%2f7731%22%c3%a9",
+            // hex(), upper case, and reversed
+            "436f727265637420686f7273652f3737333122c3a9",
+            "436F727265637420686F7273652F3737333122C3A9",
+            "é\"1377/esroh tcerroC",
+            // in two halves
+            "Correct\n horse/7731\"é",
+        ] {
+            let clean = scrubber.text(format!("<{text}>"));
+            assert_eq!(clean.replace('\n', ""), "<[secret]>", "{text}");
+        }
+    }
+
+    #[test]
+    fn base64_is_found_wherever_the_value_stands_in_what_was_encoded() {
+        use base64::Engine;
+        use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+
+        let secret = "p\u{ff}ss?>wörd-7731";
+        let scrubber = scrubber(&[secret]);
+        for (before, after) in [("", ""), ("a", ""), ("ab", "c"), ("abc", "de"), ("user:", "@host"), ("12345678", "\n")]
+        {
+            for engine in [&STANDARD, &URL_SAFE] {
+                let encoded = engine.encode(format!("{before}{secret}{after}"));
+                let clean = scrubber.text(encoded.clone());
+                assert!(clean.contains(MARK), "{encoded}");
+                // What is left beside it is of the neighbours, and at most four bits of the value's own.
+                assert!(
+                    clean.len() <= MARK.len() + encoded.len() - secret.len() * 8 / 6 + 2,
+                    "{encoded} became {clean}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn two_halves_in_two_lines_of_a_log_are_found_and_lines_stay() {
+        let scrubber = scrubber(&["correct-horse"]);
+        let clean = |text: &str| scrubber.logs(text.to_owned());
+        assert_eq!(clean("a\ncorrect\n-horse\nb"), "a\n[secret]\n\nb");
+        assert_eq!(clean("INFO corr\r\nINFO ect-horse\nINFO b"), "INFO [secret]\r\n\nINFO b");
+        assert_eq!(clean("correct\nWARNING -horse"), "[secret]\n");
+        assert_eq!(clean("correct\nhorse"), "correct\nhorse");
+    }
+
+    #[test]
+    fn short_values_are_not_hunted_in_forms_that_ordinary_text_has() {
+        let scrubber = scrubber(&["e", "four", ""]);
+        assert_eq!(scrubber.text("e four ruof fou\nr".to_owned()), "e [secret] ruof [secret]\n");
+        assert!(Scrubber::new(&[]).text("x".to_owned()) == "x");
+    }
+
+    #[test]
+    fn many_values_and_a_long_text_take_one_pass() {
+        let secrets: Vec<_> =
+            (0..100).map(|number| SecretString::from(format!("secret value {number} of a hundred"))).collect();
+        let scrubber = Scrubber::new(&secrets);
+        let text = "secret value 7 of a thousand, ".repeat(5_000);
+        let started = std::time::Instant::now();
+        assert_eq!(scrubber.text(text.clone()), text);
+        assert!(started.elapsed() < std::time::Duration::from_secs(1), "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn a_longer_value_goes_before_one_that_it_holds() {
+        let scrubber = scrubber(&["hunter2", "hunter22", "e"]);
+        assert_eq!(scrubber.text("no hunter22, raise E('hunter2')".to_owned()), "no [secret], raise E('[secret]')");
     }
 }

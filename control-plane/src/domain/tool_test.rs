@@ -10,7 +10,9 @@ use sdk::project::Manifest;
 use crate::app::App;
 use crate::auth::{Attributes, Caller, permission};
 use crate::config;
-use crate::domain::invoke::{Input, check_inputs, duration_ms, status_of};
+use crate::domain::builds::refused;
+use crate::domain::invoke::{Admitted, Input, duration_ms, status_of};
+use crate::domain::scrub::scrub_refusal;
 use crate::domain::steps::Steps;
 use crate::domain::variables::{OpenVariables, check_value};
 use crate::error::{Error, Result, Step};
@@ -57,20 +59,25 @@ impl App {
     async fn build_and_run(self: &Arc<Self>, org: &OrgId, request: ToolTest) -> Result<Vec<TestResult>> {
         let source = self.locate(org, &request.commit_branch, &request.project_path).await?;
         request.check_required(&source.manifest)?;
-        let loaded = {
+        let secrets: Vec<_> = request.secret_envvars.values().cloned().collect();
+        let (component_sha256, loaded) = {
             let _used = self.using_builds.read().await;
-            let (_key, build) = self.build(org, &source, &Steps::unwatched()).await?;
-            self.loaded_tool(&build.component_sha256).await?
+            let built = self.build(org, &source, &Steps::unwatched()).await;
+            let (_key, build) = built.map_err(|error| scrub_refusal(error, &secrets))?;
+            let loaded = self.loaded_tool(&build.component_sha256).await?;
+            (build.component_sha256, loaded)
         };
-        check_inputs(&loaded, &request.inputs)?;
+        loaded.check_memory(&self.invoke_limits()).map_err(|problem| refused(problem.into()))?;
+        self.check_inputs(&loaded, &request.inputs).await?;
 
+        let Admitted { loaded, tickets } = self.admit(org, &component_sha256, loaded, request.inputs.len())?;
         let (inputs, variables) = request.opened();
         let tenant: Arc<str> = Arc::from(org.as_str());
-        let runs = inputs.into_iter().map(|input| {
-            let run = Arc::clone(self).run_once(loaded.clone(), Arc::clone(&variables), Arc::clone(&tenant), input);
+        let runs = inputs.into_iter().zip(tickets).map(|(input, ticket)| {
+            let (loaded, variables, tenant) = (loaded.clone(), Arc::clone(&variables), Arc::clone(&tenant));
+            let run = self.guests.spawn(Arc::clone(self).run_once(loaded, variables, tenant, input, ticket));
             async move {
-                let (_id, _created_at, _inputs, report) =
-                    tokio::spawn(run).await.context("failed to run the tool")??;
+                let (_id, _created_at, _inputs, report) = run.await.context("failed to run the tool")??;
                 let duration_ms = duration_ms(&report);
                 Ok::<_, Error>(TestResult { status: status_of(report.outcome), duration_ms })
             }

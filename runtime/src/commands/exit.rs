@@ -20,7 +20,7 @@ pub const INTERNAL: u8 = 70;
 pub fn of(error: &Error) -> ExitCode {
     ExitCode::from(match error {
         Error::Build(sdk::Error::Refused(_)) => REFUSED,
-        Error::Input(_) => INPUT,
+        Error::Input(_) | Error::InputTooComplex { .. } => INPUT,
         Error::Build(sdk::Error::Internal { .. }) | Error::Internal { .. } => INTERNAL,
     })
 }

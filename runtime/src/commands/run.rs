@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use runtime::Error;
+use runtime::input::{InputLimits, Mismatch};
 use runtime::invoke::{Call, Hidden, Limits, Mode};
 use runtime::network::NetworkUse;
 use runtime::outcome::{Failure, Outcome, Report};
@@ -67,10 +68,11 @@ pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Resul
     }
     let built = super::built_file(&arguments.tool, cache, settings)?;
     let tool = super::single_runtime(cache, arguments.network.settings())?.load_file(&built)?;
-    tool.check_input(&parameters)?;
+    tool.check_memory(&Limits::default()).map_err(sdk::Error::from)?;
+    tool.check_input(&parameters, &InputLimits::default())?;
 
     let given = of_files.into_iter().chain(arguments.env).chain(arguments.secret);
-    let env = given.map(|(name, value)| (name, Hidden(value))).collect();
+    let env = given.map(|(name, value)| (name, Hidden::from(value))).collect();
     let mode = match arguments.mode {
         ModeArgument::Regular => Mode::Regular,
         ModeArgument::ConversationSimulation => Mode::ConversationSimulation,
@@ -168,8 +170,7 @@ fn input(argument: &str) -> Result<Value, Error> {
         argument.to_owned()
     };
     serde_json::from_str(&text).map_err(|error| {
-        let mismatch =
-            runtime::input::Mismatch { path: String::new(), message: format!("the input is no JSON: {error}") };
+        let mismatch = Mismatch { path: String::new(), message: format!("the input is no JSON: {error}") };
         Error::Input(vec![mismatch])
     })
 }

@@ -125,7 +125,6 @@ impl Shared {
     }
 
     fn deny(&self, host: &str) {
-        tracing::info!(host, tenant = &*self.tenant, "Refused a tool's connection");
         self.meter.denied(host);
     }
 }

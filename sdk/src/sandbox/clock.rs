@@ -1,5 +1,7 @@
 //! The clock that ends a guest which runs: the engine's epoch, raised by a thread of its own.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -31,3 +33,17 @@ impl Ticker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("out of time")]
 pub struct OutOfTime;
+
+/// Lets others go on and asks at once to be next. tokio's `yield_now` asks only when its thread has nothing else to do, and
+/// whoever shares the thread with endless loops would wait for all of them.
+pub async fn give_way() {
+    let mut has_given_way = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut has_given_way, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

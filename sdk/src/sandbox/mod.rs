@@ -26,6 +26,10 @@ pub use logs::Logs;
 pub use memory::MemoryLimiter;
 pub use network::{Network, NoNetwork, Refusal, Target, TargetHost};
 
+/// How many things of the host's one guest may hold at once: files, streams, sockets, and what waits for them. Each open
+/// file has two streams, and CPython drops what it waits for at once; a guest that wants more ends.
+const MAX_RESOURCES: usize = 4096;
+
 /// The most that one guest may use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
@@ -41,6 +45,8 @@ pub struct Limits {
     pub tmp_bytes: usize,
     /// Files and folders in `/tmp`.
     pub tmp_files: usize,
+    /// Files and folders that are open at once. Those of the host's are open files of this process.
+    pub open_files: usize,
 }
 
 impl Limits {
@@ -53,6 +59,7 @@ impl Limits {
             output_bytes: 4 << 20,
             tmp_bytes: 64 << 20,
             tmp_files: 1024,
+            open_files: 256,
         }
     }
 }
@@ -74,6 +81,7 @@ impl Default for Limits {
             output_bytes: 1 << 20,
             tmp_bytes: 64 << 20,
             tmp_files: 1024,
+            open_files: 256,
         }
     }
 }
@@ -124,9 +132,11 @@ impl Host {
             wasi.preopened_dir(&mount.host, mount.guest, permissions)?;
         }
         let memory = MemoryLimiter::new(limits.memory_bytes);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
         Ok(Self {
             wasi: wasi.build(),
-            table: ResourceTable::new(),
+            table,
             tmp: files::Tmp::new(limits),
             names: network::Names::default(),
             network,
@@ -178,7 +188,7 @@ pub fn store(engine: &Engine, host: Host, deadline: Instant, limits: &Limits) ->
         if Instant::now() >= deadline {
             return Err(OutOfTime.into());
         }
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(clock::give_way())))
     });
     store
 }

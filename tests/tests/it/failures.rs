@@ -77,3 +77,26 @@ async fn a_tool_that_ends_its_interpreter_is_a_crash_and_a_polite_exit_is_an_exc
     let (status, _) = server.client.page("/healthz").await;
     assert_eq!(status, 200, "the server outlives its tools");
 }
+
+#[tokio::test]
+async fn a_tool_that_has_no_room_in_its_memory_is_refused_and_one_that_lost_it_is_told() {
+    let server = Server::start().await;
+    let tool = server.client.create_tool("counter").await;
+    let author = server.author("work");
+    author.push(&["counter"]);
+    server.client.publish(&tool, "counter", "major").await.expect(201);
+    let manifest = fs_err::read_to_string(author.folder().join("counter/pyproject.toml")).unwrap();
+    author.write("counter/pyproject.toml", format!("{manifest}\nmemory = \"8MiB\"\n"));
+    author.commit();
+    author.git(&["push", "--quiet", "origin", "HEAD:main"]);
+    let detail = server.client.publish(&tool, "counter", "minor").await.detail(400);
+    assert!(detail.contains("its memory limit is 8 MiB") && detail.contains("raise `memory`"), "{detail}");
+
+    let installation = server.kill();
+    installation.configure("[invoke]\nmemory_mib = 9\n");
+    let server = Server::start_on(installation).await;
+    let result = server.client.result(&tool, json!({})).await;
+    assert_eq!(result["exception_type"], "ToolOutOfMemory");
+    let message = result["exception_message"].as_str().unwrap();
+    assert!(message.contains("MiB before it is called") && message.contains("memory limit of 9 MiB"), "{message}");
+}

@@ -15,6 +15,7 @@ mod web;
 mod wire;
 
 mod access;
+mod admission;
 mod answers;
 mod api_keys;
 mod auth_matrix;
@@ -36,6 +37,7 @@ mod git_protocol;
 mod git_pushes;
 mod git_requests;
 mod guests;
+mod hostile;
 mod idempotency;
 mod inputs;
 mod invocation_pages;

@@ -11,6 +11,12 @@ async fn a_running_server_is_healthy_and_ready() {
     assert_eq!(server.client.page("/healthz").await.0, 200);
     assert_eq!(server.client.page("/readyz").await.0, 200);
     assert_eq!(server.client.page("/nowhere").await.0, 404);
+
+    // It may have as many files open as the system lets it.
+    let limits = fs_err::read_to_string(format!("/proc/{}/limits", server.process_id())).unwrap();
+    let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let open_files: Vec<u64> = open_files.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert!(matches!(open_files[..], [soft, hard] if soft == hard.min(1 << 20)), "{limits}");
 }
 
 #[tokio::test]

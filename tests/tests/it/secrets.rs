@@ -1,5 +1,7 @@
 //! Variables and secrets: a version gets what it requires, and a secret's value never comes back.
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client, failed};
@@ -97,4 +99,84 @@ async fn insert(client: &Client, tool: &str, name: &str, value: &str, is_secret:
 fn output(result: &Value) -> Value {
     let output = result["output"].as_str().unwrap_or_else(|| panic!("the tool failed: {result}"));
     serde_json::from_str(output).unwrap()
+}
+
+#[tokio::test]
+async fn a_secret_is_taken_out_in_every_form_in_which_tools_write_values_down() {
+    let server = Server::start().await;
+    let client = &server.client;
+    server.author("work").push(&["leaks_secrets"]);
+    let tool = client.create_tool("leaks_secrets").await;
+    let password = "correct/horse \"7731\" ñ";
+    insert(client, &tool, "PASSWORD", password, true).await.expect(204);
+    client.publish(&tool, "leaks_secrets", "major").await.expect(201);
+
+    let hexadecimal = hex::encode(password);
+    let [header, token] = [STANDARD.encode(format!("user:{password}")), URL_SAFE.encode(format!("ab{password}"))];
+    let uppercase = hexadecimal.to_uppercase();
+    let backwards: String = password.chars().rev().collect();
+    let needles = [
+        password,
+        "horse",
+        "esroh",
+        &header[8..24],
+        &token[4..20],
+        &hexadecimal[8..24],
+        &uppercase[8..24],
+        backwards.as_str(),
+    ];
+    let forms = ["lines", "dump", "repr", "header", "token", "url", "digits", "backwards"];
+    let parameters: Vec<_> = forms.iter().map(|form| json!({"form": form})).collect();
+    for (form, result) in forms.iter().zip(client.results(&tool, &parameters).await) {
+        let text = result.to_string();
+        assert!(text.contains("[secret]") || *form == "lines", "{form}: {text}");
+        assert_none(&needles, &text);
+    }
+    let recorded = client.invocations("").await;
+    assert_eq!(recorded.len(), forms.len());
+    for invocation in recorded {
+        let id = invocation["id"].as_str().unwrap();
+        let record = client.get(&format!("tool/invocation/{id}")).await.expect(200);
+        assert!(record["logs"].as_str().unwrap().contains("[secret]"), "{record}");
+        assert_none(&needles, &record.to_string());
+    }
+}
+
+#[track_caller]
+fn assert_none(needles: &[&str], text: &str) {
+    for needle in needles {
+        assert!(!text.contains(needle), "{needle} is in {text}");
+    }
+}
+
+#[tokio::test]
+async fn the_vault_s_key_is_changed_while_everything_works() {
+    let server = Server::start().await;
+    let client = &server.client;
+    server.author("work").push(&["reads_variables"]);
+    let tool = client.create_tool("reads_variables").await;
+    insert(client, &tool, "PLACE", "Ghent", false).await.expect(204);
+    insert(client, &tool, "PASSWORD", PASSWORD, true).await.expect(204);
+    client.publish(&tool, "reads_variables", "major").await.expect(201);
+
+    let installation = server.kill();
+    let [old, new] = [installation.data().join("keys/vault.key"), installation.path("new.key")];
+    let key_file = format!("[vault]\nkey_file = {new:?}\n");
+    installation.configure(&format!("{key_file}former_key_files = [{old:?}]\n"));
+    let server = Server::start_on(installation).await;
+    assert_eq!(server.client.result(&tool, json!({})).await["succeeded"], true, "at once");
+    // It ends by itself; both variables are one tool's, and sealed anew together.
+    while !server.client.page("/metrics").await.1.contains("toolplane_vault_resealed_total 2") {
+        tokio::task::yield_now().await;
+    }
+
+    let installation = server.kill();
+    fs_err::remove_file(&old).unwrap();
+    installation.configure(&key_file);
+    let server = Server::start_on(installation).await;
+    let after = output(&server.client.result(&tool, json!({})).await);
+    assert_eq!(
+        (after["place"].as_str(), after["password_length"].as_u64()),
+        (Some("Ghent"), Some(PASSWORD.len() as u64))
+    );
 }

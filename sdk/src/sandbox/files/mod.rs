@@ -28,21 +28,24 @@ use self::handle::Handle;
 use self::tree::{Quota, ROOT, TMP, Tree};
 use super::{Host, Limits};
 
-/// Files and folders that are open at once. Each one of the host's is an open file of this process.
-const MOST_OPEN: usize = 256;
-
 /// What an instance has of our own, and how much it has open.
 pub struct Tmp {
     quota: Quota,
     /// None until the guest asks for its folders.
     tree: Option<Arc<Mutex<Tree>>>,
     open: usize,
+    most_open: usize,
 }
 
 impl Tmp {
     /// An empty one. Nothing is made until it is used.
     pub fn new(limits: &Limits) -> Self {
-        Self { quota: Quota { bytes: limits.tmp_bytes, files: limits.tmp_files }, tree: None, open: 0 }
+        Self {
+            quota: Quota { bytes: limits.tmp_bytes, files: limits.tmp_files },
+            tree: None,
+            open: 0,
+            most_open: limits.open_files,
+        }
     }
 }
 
@@ -61,7 +64,7 @@ impl Files<'_> {
 
     /// Counts what is about to be opened. WASI has no error of its own for too many.
     fn opening(&mut self) -> Result<(), ErrorCode> {
-        if self.tmp.open >= MOST_OPEN {
+        if self.tmp.open >= self.tmp.most_open {
             return Err(ErrorCode::InsufficientMemory);
         }
         self.tmp.open += 1;

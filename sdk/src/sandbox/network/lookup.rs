@@ -37,6 +37,9 @@ impl Host for Sockets<'_> {
         if name.is_empty() || name.len() > LONGEST_NAME_BYTES || name.contains(|c: char| c.is_control() || c == ' ') {
             return Err(ErrorCode::InvalidArgument.into());
         }
+        if !self.names.begin_lookup() {
+            return Err(ErrorCode::OutOfMemory.into());
+        }
         let network = Arc::clone(self.network);
         let asked = name.clone();
         let answer = match name.parse::<IpAddr>() {
@@ -76,6 +79,7 @@ impl HostResolveAddressStream for Sockets<'_> {
 
     fn drop(&mut self, stream: Resource<ResolveAddressStream>) -> wasmtime::Result<()> {
         self.table.delete(Resource::<Lookup>::new_own(stream.rep()))?;
+        self.names.end_lookup();
         Ok(())
     }
 }

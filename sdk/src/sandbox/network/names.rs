@@ -10,6 +10,12 @@ const FIRST: u32 = u32::from_be_bytes([198, 18, 0, 1]);
 /// More names than this is no tool's business.
 const MOST: usize = 4096;
 
+/// Lookups that an instance has open at once. Each may keep a thread of the host waiting for an answer.
+const MOST_OPEN_LOOKUPS: usize = 16;
+
+/// Lookups of one instance. An HTTP library makes one for each connection.
+const MOST_LOOKUPS: usize = 4096;
+
 /// What an instance has asked for.
 #[derive(Debug, Default)]
 pub struct Names {
@@ -17,9 +23,27 @@ pub struct Names {
     names: Vec<String>,
     /// How many sockets it has open.
     pub sockets: usize,
+    /// How many lookups it has open, and how many it has begun.
+    lookups: [usize; 2],
 }
 
 impl Names {
+    /// Counts a lookup that is about to begin. False when there are too many.
+    pub fn begin_lookup(&mut self) -> bool {
+        let [open, begun] = &mut self.lookups;
+        if *open >= MOST_OPEN_LOOKUPS || *begun >= MOST_LOOKUPS {
+            return false;
+        }
+        *open += 1;
+        *begun += 1;
+        true
+    }
+
+    /// Counts the end of a lookup.
+    pub fn end_lookup(&mut self) {
+        self.lookups[0] = self.lookups[0].saturating_sub(1);
+    }
+
     /// The address of a name; none when there are too many.
     pub fn address(&mut self, name: &str) -> Option<IpAddr> {
         let index = match self.names.iter().position(|known| known == name) {
@@ -75,6 +99,19 @@ mod tests {
         }
         assert_eq!(names.address("one.more.test"), None);
         assert!(names.address("0.test").is_some());
+    }
+
+    #[test]
+    fn there_is_an_end_to_lookups() {
+        let mut names = Names::default();
+        let open = (0..100).filter(|_| names.begin_lookup()).count();
+        assert_eq!(open, MOST_OPEN_LOOKUPS);
+        let mut begun = open;
+        for _ in 0..2 * MOST_LOOKUPS {
+            names.end_lookup();
+            begun += usize::from(names.begin_lookup());
+        }
+        assert_eq!(begun, MOST_LOOKUPS);
     }
 
     #[test]

@@ -1,0 +1,4 @@
+def loop() -> None:
+    """Keep a processor busy."""
+    while True:
+        pass
