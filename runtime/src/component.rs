@@ -9,6 +9,7 @@ use sdk::base::Base;
 use sdk::dependencies::site;
 use sdk::sandbox::{Access, Host, Mount, ToolPre};
 use sdk::{Error as BuildError, Problem, machine_code, merge};
+use wasmtime::Module;
 
 use crate::engine::Shared;
 use crate::error::Error;
@@ -44,7 +45,6 @@ impl Tool {
         sha256: &str,
         read: impl FnOnce() -> std::io::Result<Vec<u8>>,
     ) -> Result<Self, Error> {
-        let fault = |source: wasmtime::Error| Error::internal("load the tool", anyhow::Error::from(source));
         let folder = prepare(shared, sha256, read)?;
         let label = read_label(&folder)?;
         let base = find_base(shared, &label)?;
@@ -52,9 +52,21 @@ impl Tool {
             Err(std::io::Error::other("the cache was changed while it was in use"))
         });
         let image = image.map_err(|source| Error::internal("load the tool", source))?;
+        Self::assemble(shared, &image, &base, label, folder.join("files"))
+    }
+
+    /// Puts a tool together: its image, its base's code, its files and its packages.
+    pub(crate) fn assemble(
+        shared: &Arc<Shared>,
+        image: &Module,
+        base: &Base,
+        label: Label,
+        files: PathBuf,
+    ) -> Result<Self, Error> {
+        let fault = |source: wasmtime::Error| Error::internal("load the tool", anyhow::Error::from(source));
         let mut linker = shared.linker.clone();
-        linker.root().module(merge::IMAGE, &image).map_err(fault)?;
-        let pre = linker.instantiate_pre(&shared.bases.code(&shared.engine, &base)?);
+        linker.root().module(merge::IMAGE, image).map_err(fault)?;
+        let pre = linker.instantiate_pre(&shared.bases.code(&shared.engine, base)?);
         let pre = pre.and_then(ToolPre::new).map_err(fault)?;
         let validator = input::validator(&label.description.input_schema)?;
         let packages = site::find(&shared.options.cache, &label.base_key, &label.packages).ok_or_else(|| {
@@ -62,7 +74,7 @@ impl Tool {
         })?;
         let mut mounts = vec![
             Mount { host: base.python(), guest: "/python", access: Access::Read },
-            Mount { host: folder.join("files"), guest: "/tool", access: Access::Read },
+            Mount { host: files, guest: "/tool", access: Access::Read },
         ];
         mounts.extend(packages.mount());
         let inner = Inner { pre, mounts, label, validator };

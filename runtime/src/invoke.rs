@@ -37,6 +37,9 @@ pub struct Call<'a> {
     /// Whose invocation it is: connections to servers are shared among those of one tenant only.
     #[serde(skip)]
     pub tenant: Arc<str>,
+    /// Whether what the tool prints is shown on standard error as it comes, beside being kept.
+    #[serde(skip)]
+    pub echoes_logs: bool,
 }
 
 /// A text that `Debug` does not show.
@@ -70,6 +73,7 @@ impl<'a> Call<'a> {
             sensitive_user_variables: BTreeMap::new(),
             invocation_id: String::new(),
             tenant: Arc::from(""),
+            echoes_logs: false,
         }
     }
 }
@@ -83,7 +87,7 @@ impl Tool {
 
         let started = Instant::now();
         let deadline = started + limits.wall_clock;
-        let logs = Logs::new(limits.log_bytes);
+        let logs = if call.echoes_logs { Logs::echoed } else { Logs::new }(limits.log_bytes);
         let fault = |source: wasmtime::Error| Error::internal("start an instance", anyhow::Error::from(source));
         let egress = &self.inner.label.egress;
         let network = Arc::new(Session::new(&self.shared.gateway, &call.tenant, egress.clone()));
@@ -92,8 +96,10 @@ impl Tool {
         let request = request(call, egress, limits.wall_clock)?;
 
         let mut store = sandbox::store(&self.shared.engine, host, deadline, &limits);
+        let mut startup = Duration::ZERO;
         let answered = tokio::time::timeout_at(deadline.into(), async {
             let instance = self.inner.pre.instantiate_async(&mut store).await.map_err(fault)?;
+            startup = started.elapsed();
             Ok(instance.call_invoke(&mut store, &request).await)
         });
         let answered = match answered.await {
@@ -113,7 +119,7 @@ impl Tool {
             Some(Err(error)) => Outcome::Failed(Failure::crashed(&error, memory.refused, &limits)),
         };
         let network = network.used();
-        Ok(Report { outcome, logs: logs.take(), duration, peak_memory_bytes: memory.peak_bytes, network })
+        Ok(Report { outcome, logs: logs.take(), startup, duration, peak_memory_bytes: memory.peak_bytes, network })
     }
 
     fn narrowed(&self, limits: &Limits) -> Limits {

@@ -2,7 +2,8 @@
 //!
 //! The modules in reading order: [`engine`] (one per process), [`component`] (a tool as machine code, ready to be
 //! instantiated), [`invoke`] (one invocation), [`network`] (what stands behind a tool's sockets), [`outcome`] (what came of it), [`input`] (parameters against the
-//! tool's schema), [`builds`] (projects to built tools, equal inputs built once), [`error`].
+//! tool's schema), [`builds`] (projects to built tools, equal inputs built once), [`drafts`] (projects that run as they are saved),
+//! [`error`].
 //!
 //! ```no_run
 //! use runtime::engine::{Options, Runtime};
@@ -22,6 +23,7 @@
 mod bases;
 pub mod builds;
 pub mod component;
+pub mod drafts;
 pub mod engine;
 pub mod error;
 pub mod input;

@@ -28,6 +28,11 @@ pub fn image(engine: &Engine, folder: &Path, wasm: impl FnOnce() -> io::Result<V
     Ok(unsafe { Module::deserialize_file(engine, path) }?)
 }
 
+/// An image that is used by this process alone.
+pub fn image_in_memory(engine: &Engine, image: &[u8]) -> Result<Module> {
+    Ok(Module::from_binary(engine, image)?)
+}
+
 /// Whether the folder has an image for this engine.
 pub fn has_image(engine: &Engine, folder: &Path) -> bool {
     path_of(engine, folder, "image").is_file()

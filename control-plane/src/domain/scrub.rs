@@ -51,6 +51,7 @@ mod tests {
         let report = Report {
             outcome: Outcome::Returned { output: r#"{"text":"it is a\"b\nc, yes"}"#.to_owned() },
             logs: String::new(),
+            startup: std::time::Duration::ZERO,
             duration: std::time::Duration::ZERO,
             peak_memory_bytes: 0,
             network: Default::default(),
@@ -69,6 +70,7 @@ mod tests {
         let report = Report {
             outcome: Outcome::Failed(failure),
             logs: "it is hunter2, yes".to_owned(),
+            startup: std::time::Duration::ZERO,
             duration: std::time::Duration::ZERO,
             peak_memory_bytes: 0,
             network: Default::default(),
