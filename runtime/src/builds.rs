@@ -24,10 +24,7 @@ pub fn build(cache: &Path, folder: &Path, settings: &Settings) -> Result<PathBuf
     let mut hash = Sha256::new();
     hash.update(base::key());
     hash.update(&files);
-    let lock = match dependencies::locked(&project)? {
-        Some(lock) => lock,
-        None => resolve::resolve_once(&project, settings, cache)?,
-    };
+    let lock = lock_of(&project, settings, cache)?;
     hash.update(lock.sha256());
     let builds = cache.join("builds");
     let target = builds.join(format!("{}.wasm", hex::encode(hash.finalize())));
@@ -43,6 +40,14 @@ pub fn build(cache: &Path, folder: &Path, settings: &Settings) -> Result<PathBuf
     fs_err::write(work.path(), &built.bytes).map_err(fault)?;
     work.persist(&target).map_err(|error| fault(error.error))?;
     Ok(target)
+}
+
+/// The project's own lock, or the one that was made of its dependencies first.
+pub(crate) fn lock_of(project: &Project, settings: &Settings, cache: &Path) -> Result<Lock, Error> {
+    match dependencies::locked(project)? {
+        Some(lock) => Ok(lock),
+        None => Ok(resolve::resolve_once(project, settings, cache)?),
+    }
 }
 
 /// Resolves a project's dependencies to the newest versions, and checks that all of them can be installed.

@@ -73,16 +73,35 @@ impl Tool {
         sha256: &str,
         read: impl FnOnce() -> std::io::Result<Vec<u8>>,
     ) -> Result<Self, Error> {
-        let fault = |source: wasmtime::Error| Error::internal("load the tool", anyhow::Error::from(source));
         let folder = prepare(shared, sha256, read)?;
         let label = read_label(&folder)?;
         let base = find_base(shared, &label)?;
-        let image =
-            Image::open(&folder.join(MEMORY)).map_err(|source| Error::internal("map the tool's memory", source))?;
+        let image = Image::open(&folder.join(MEMORY)).map_err(unmapped)?;
+        Self::assemble(shared, image, &base, label, folder.join("files"))
+    }
+
+    /// A tool that is in no cache: its image goes with it.
+    pub(crate) fn of_draft(
+        shared: &Arc<Shared>,
+        image: &merge::Image,
+        base: &Base,
+        label: Label,
+        files: PathBuf,
+    ) -> Result<Self, Error> {
+        let content = image.content().map_err(|source| Error::internal("read the tool's memory", source))?;
+        let work = shared.work.folder().map_err(unmapped)?;
+        let path = work.path().join(MEMORY);
+        Image::write(&path, content.len, content.runs).map_err(unmapped)?;
+        Self::assemble(shared, Image::open(&path).map_err(unmapped)?, base, label, files)
+    }
+
+    /// Puts a tool together: its image, its base's code, its files and its packages.
+    fn assemble(shared: &Arc<Shared>, image: Image, base: &Base, label: Label, files: PathBuf) -> Result<Self, Error> {
+        let fault = |source: wasmtime::Error| Error::internal("load the tool", anyhow::Error::from(source));
         let memory = shared.bases.memory(&shared.engine, image.len()).map_err(fault)?;
         let mut linker = shared.linker.clone();
         linker.root().module(merge::IMAGE, &memory).map_err(fault)?;
-        let pre = linker.instantiate_pre(&shared.bases.code(&shared.engine, &base)?);
+        let pre = linker.instantiate_pre(&shared.bases.code(&shared.engine, base)?);
         let pre = pre.and_then(ToolPre::new).map_err(fault)?;
         let input_schema = input::parse(&label.description.input_schema)?;
         let packages = site::find(&shared.options.cache, &label.base_key, &label.packages).ok_or_else(|| {
@@ -90,7 +109,7 @@ impl Tool {
         })?;
         let mut mounts = vec![
             Mount { host: base.python(), guest: "/python", access: Access::Read },
-            Mount { host: folder.join("files"), guest: "/tool", access: Access::Read },
+            Mount { host: files, guest: "/tool", access: Access::Read },
         ];
         mounts.extend(packages.mount());
         let inner = Inner { pre, image: Arc::new(image), mounts, label, input_schema };
@@ -102,6 +121,10 @@ impl Tool {
 const LABEL: &str = "label.json";
 /// The file beside it that is the content of its memory.
 const MEMORY: &str = "memory";
+
+fn unmapped(source: std::io::Error) -> Error {
+    Error::internal("map the tool's memory", source)
+}
 
 fn read_label(folder: &Path) -> Result<Label, Error> {
     let unreadable = |source: std::io::Error| Error::internal("read the tool's label", source);

@@ -41,6 +41,9 @@ pub struct Call<'a> {
     /// equally by tenants.
     #[serde(skip)]
     pub tenant: Arc<str>,
+    /// Whether what the tool prints is shown on standard error as it comes, beside being kept.
+    #[serde(skip)]
+    pub echoes_logs: bool,
 }
 
 /// A text that `Debug` does not show, and that is wiped from memory when it is dropped.
@@ -80,6 +83,7 @@ impl<'a> Call<'a> {
             sensitive_user_variables: BTreeMap::new(),
             invocation_id: String::new(),
             tenant: Arc::from(""),
+            echoes_logs: false,
         }
     }
 }
@@ -96,7 +100,7 @@ impl Tool {
 
         let started = Instant::now();
         let deadline = started + limits.wall_clock;
-        let logs = Logs::new(limits.log_bytes);
+        let logs = if call.echoes_logs { Logs::echoed } else { Logs::new }(limits.log_bytes);
         let fault = |source: wasmtime::Error| Error::internal("start an instance", anyhow::Error::from(source));
         let egress = &self.inner.label.egress;
         let network = Arc::new(Session::new(&self.shared.gateway, &call.tenant, egress.clone()));
@@ -105,9 +109,11 @@ impl Tool {
         let request = request(call, egress, limits.wall_clock)?;
 
         let mut store = sandbox::store(&self.shared.engine, host, deadline, &limits);
+        let mut startup = Duration::ZERO;
         let answered = self.shared.shares.fair(&call.tenant, async {
             let instance = self.inner.pre.instantiate_async(&mut store);
             let instance = memory::with_image(&self.inner.image, instance).await.map_err(fault)?;
+            startup = started.elapsed();
             Ok(instance.call_invoke(&mut store, &request).await)
         });
         let answered = match tokio::time::timeout_at(deadline.into(), answered).await {
@@ -127,7 +133,7 @@ impl Tool {
             Some(Err(error)) => Outcome::Failed(Failure::crashed(&error, memory.refused, &limits)),
         };
         let network = network.used();
-        Ok(Report { outcome, logs: logs.take(), duration, peak_memory_bytes: memory.peak_bytes, network })
+        Ok(Report { outcome, logs: logs.take(), startup, duration, peak_memory_bytes: memory.peak_bytes, network })
     }
 
     pub(crate) fn narrowed(&self, limits: &Limits) -> Limits {

@@ -1,8 +1,10 @@
 //! A component becomes an outcome: each invocation in a fresh instance and a fresh store, under limits.
 //!
 //! The modules in reading order: [`engine`] (one per process), [`component`] (a tool as machine code, ready to be
-//! instantiated), [`invoke`] (one invocation), `shares` (whose turn it is to run), [`network`] (what stands behind a
-//! tool's sockets), [`outcome`] (what came of it), [`input`] (parameters against the tool's schema), [`builds`] (projects to built tools, equal inputs built once), [`error`].
+//! instantiated), [`invoke`] (one invocation), `memory` and `stacks` (what it runs in), `shares` (whose turn it is to
+//! run), [`network`] (what stands behind a tool's sockets), [`outcome`] (what came of it), [`input`] (parameters against
+//! the tool's schema), [`builds`] (projects to built tools, equal inputs built once), [`drafts`] (projects that run as
+//! they are saved), [`error`].
 //!
 //! ```no_run
 //! use runtime::engine::{Options, Runtime};
@@ -23,6 +25,7 @@
 mod bases;
 pub mod builds;
 pub mod component;
+pub mod drafts;
 pub mod engine;
 pub mod error;
 pub mod input;

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use sdk::sandbox::{self, OutOfTime};
-use wasmtime::Trap;
-use wasmtime_wasi::I32Exit;
 
 use crate::invoke::Limits;
 use crate::network::NetworkUse;
@@ -53,6 +51,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// What the tool printed, cut at the limit.
     pub logs: String,
+    /// How long it took until the tool could be called; the first part of `duration`.
+    pub startup: Duration,
     /// From the start of the instance to the result.
     pub duration: Duration,
     /// The most linear memory that the instance had.
@@ -67,6 +67,7 @@ impl Report {
         Self {
             outcome: Outcome::Failed(failure),
             logs: String::new(),
+            startup: Duration::ZERO,
             duration: Duration::ZERO,
             peak_memory_bytes: 0,
             network: NetworkUse::default(),
@@ -119,16 +120,9 @@ impl Failure {
         if memory_refused {
             return Self::out_of_memory(limits);
         }
-        // WASI 0.2 hands over whether the status was zero, and not which it was.
-        if error.is::<I32Exit>() {
-            return Self::stopped(CRASHED, "the tool ended its own process".to_owned());
+        if error.to_string().contains("too much data is being copied") {
+            return Self::output_too_large(limits);
         }
-        let reason = match error.downcast_ref::<Trap>() {
-            Some(Trap::StackOverflow) => "the tool recursed too deeply in native code".to_owned(),
-            Some(Trap::UnreachableCodeReached) => "the tool aborted its own interpreter".to_owned(),
-            _ if error.to_string().contains("too much data is being copied") => return Self::output_too_large(limits),
-            _ => format!("the tool's interpreter stopped: {}", error.root_cause()),
-        };
-        Self::stopped(CRASHED, reason)
+        Self::stopped(CRASHED, format!("the tool {}", sandbox::why_ended(error)))
     }
 }

@@ -148,6 +148,11 @@ impl Artifact {
     }
 }
 
+/// Whether a file or folder of this name is no part of a project: hidden ones and what other tools leave behind.
+pub fn is_left_out(name: &str) -> bool {
+    name.starts_with('.') || matches!(name, "__pycache__" | "node_modules" | "venv" | "target")
+}
+
 /// Packs a project's files: all but hidden ones and what other tools leave behind.
 pub fn pack(folder: &Path) -> Result<Vec<u8>, Error> {
     let mut archive = tar::Builder::new(Vec::new());
@@ -179,7 +184,7 @@ fn pack_folder(
             let message = format!("the name of {} is not UTF-8", entry.path().display());
             return Err(Problem::new(message, "rename the file").into());
         };
-        if text.starts_with('.') || matches!(text, "__pycache__" | "node_modules" | "venv" | "target") {
+        if is_left_out(text) {
             continue;
         }
         let path = inner.join(text);

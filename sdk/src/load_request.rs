@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::dependencies::site;
 use crate::error::Problem;
 use crate::project::Project;
-use crate::sandbox::{Limits, Mount};
+use crate::sandbox::{self, Limits, Mount};
 
 /// What the guest's `load` takes.
 #[derive(Serialize)]
@@ -62,7 +62,7 @@ impl<'a> LoadRequest<'a> {
         let what = if self.tests.is_some() { "running the tests" } else { "importing the tool" };
         let printed = if logs.is_empty() { String::new() } else { format!("; it had printed: {logs}") };
         Problem::new(
-            format!("{what} ended Python itself: {}{printed}", error.root_cause()),
+            format!("{what} ended Python itself: it {}{printed}", sandbox::why_ended(error)),
             "look for `os._exit`, `os.abort`, or very deep recursion",
         )
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tempfile::TempDir;
 use wasmtime::component::{Instance, TypedFunc};
 use wasmtime::{Engine, Store};
 
@@ -42,9 +43,18 @@ impl Snapshotter {
     ///
     /// It blocks for about a second, and must not be called on a thread of an async executor.
     pub fn build(&self, project: &Project, packages: &Packages, limits: &Limits) -> Result<Artifact, Error> {
-        let files = artifact::pack(&project.folder)?;
+        let Draft { label, image, archive, logs, .. } = self.draft(project, packages, limits)?;
+        let component = merge::complete(&self.base.rest()?, &image);
+        Artifact::new(component, label, archive, packages.archive()?, logs)
+    }
+
+    /// Imports the project in a sandbox, and leaves what comes of it in memory: it runs at once, on this machine alone.
+    ///
+    /// It blocks, and must not be called on a thread of an async executor.
+    pub fn draft(&self, project: &Project, packages: &Packages, limits: &Limits) -> Result<Draft, Error> {
+        let archive = artifact::pack(&project.folder)?;
         let stage = self.work.folder().map_err(|source| Error::internal("make a folder", source))?;
-        artifact::unpack(&files, stage.path()).map_err(|source| Error::internal("stage the project", source))?;
+        artifact::unpack(&archive, stage.path()).map_err(|source| Error::internal("stage the project", source))?;
         let mut mounts = vec![
             Mount { host: self.base.python(), guest: "/python", access: Access::Read },
             Mount { host: stage.path().to_owned(), guest: "/tool", access: Access::Read },
@@ -54,10 +64,22 @@ impl Snapshotter {
         let loaded = self.loader.load(&mounts, &manifest.name, &manifest.entry_point, limits);
         let loaded = loaded.map_err(|error| error.located(MANIFEST, manifest.entry_point_line))?;
         let Loaded { image, description, logs } = loaded;
-        let component = merge::complete(&self.base.rest()?, &image);
         let label = Label::new(&self.base.key, description, &project.manifest, packages);
-        Artifact::new(component, label, files, packages.archive()?, logs)
+        Ok(Draft { label, image, files: stage, archive, logs })
     }
+}
+
+/// A project that was imported and not written as a file.
+pub struct Draft {
+    /// What has to be known to run it.
+    pub label: Label,
+    /// What the guest's memory has become.
+    pub image: Image,
+    /// The project's files as they were imported. They go when this is dropped.
+    pub files: TempDir,
+    /// What the project printed while it was imported.
+    pub logs: String,
+    archive: Vec<u8>,
 }
 
 /// The base as machine code, ready to import projects.

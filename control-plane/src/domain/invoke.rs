@@ -167,6 +167,7 @@ impl App {
                 .collect(),
             invocation_id: id.to_string(),
             tenant,
+            echoes_logs: false,
         };
         self.metrics.invocations_running.inc();
         let report = loaded.invoke(&call, &self.invoke_limits()).await;

@@ -1,7 +1,10 @@
 //! The commands, a file each.
 
+mod bench;
 mod build;
+mod call;
 mod check;
+mod dev;
 mod env_file;
 mod exit;
 mod lock;
@@ -11,7 +14,9 @@ mod packages;
 mod report;
 mod run;
 mod schema;
+mod shown;
 mod test;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -48,6 +53,8 @@ enum Command {
     New(new::Arguments),
     /// Run a tool once and print what it returns.
     Run(run::Arguments),
+    /// Run a tool anew whenever a file of its project is saved.
+    Dev(dev::Arguments),
     /// Build a project into one file.
     Build(build::Arguments),
     /// Say everything that is wrong with a project.
@@ -58,6 +65,8 @@ enum Command {
     Test(test::Arguments),
     /// Resolve a project's dependencies to the newest versions and write them into its `pylock.toml`.
     Lock(lock::Arguments),
+    /// Call a tool many times, and say how long it takes and where the time goes.
+    Bench(bench::Arguments),
 }
 
 /// Carries out a command line, and says what went wrong.
@@ -75,11 +84,13 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Error> {
     match arguments.command {
         Command::New(arguments) => new::execute(arguments),
         Command::Run(arguments) => run::execute(arguments, &cache, &settings),
+        Command::Dev(arguments) => dev::execute(arguments, &cache, &settings),
         Command::Build(arguments) => build::execute(arguments, &cache, &settings),
         Command::Check(arguments) => check::execute(arguments, &cache, &settings),
         Command::Schema(arguments) => schema::execute(arguments, &cache, &settings),
         Command::Test(arguments) => test::execute(arguments, &cache, &settings),
         Command::Lock(arguments) => lock::execute(arguments, &cache, &settings),
+        Command::Bench(arguments) => bench::execute(arguments, &cache, &settings),
     }
 }
 
@@ -89,11 +100,13 @@ impl Command {
         match self {
             Self::New(_) => Path::new("."),
             Self::Run(arguments) => arguments.tool(),
+            Self::Dev(arguments) => arguments.project(),
             Self::Build(arguments) => arguments.project(),
             Self::Check(arguments) => arguments.project(),
             Self::Schema(arguments) => arguments.tool(),
             Self::Test(arguments) => arguments.project(),
             Self::Lock(arguments) => arguments.project(),
+            Self::Bench(arguments) => arguments.tool(),
         }
     }
 }
@@ -106,6 +119,11 @@ fn built_file(path: &Path, cache: &Path, settings: &Settings) -> Result<PathBuf,
 /// A runtime for one call at a time.
 fn single_runtime(cache: &Path, network: NetworkSettings) -> Result<Runtime, Error> {
     Runtime::new(Options { max_concurrent: 1, network, ..Options::new(cache) })
+}
+
+/// What waits for tools and for the network.
+fn executor() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Runtime::new().map_err(|source| Error::internal("start an executor", source))
 }
 
 /// The folder that the platform's rules name for a user's caches.
@@ -127,7 +145,7 @@ mod tests {
         let mut program = Arguments::command();
         let commands = program.get_subcommands_mut().filter(|command| command.get_name() != "help");
         let mut helps: Vec<_> = commands.map(|command| command.render_help().to_string()).collect();
-        assert_eq!(helps.len(), 7);
+        assert_eq!(helps.len(), 9);
         helps.push(program.render_help().to_string());
         for help in helps {
             let (_, examples) = help.split_once("Examples:\n  runtime ").unwrap_or_else(|| panic!("{help}"));

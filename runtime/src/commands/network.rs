@@ -21,11 +21,11 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn settings(self) -> NetworkSettings {
+    pub fn settings(&self) -> NetworkSettings {
         NetworkSettings {
-            ca_files: self.ca_file,
-            allow_networks: self.allow_network,
-            hosts: self.resolve.into_iter().collect(),
+            ca_files: self.ca_file.clone(),
+            allow_networks: self.allow_network.clone(),
+            hosts: self.resolve.iter().cloned().collect(),
             ..NetworkSettings::default()
         }
     }

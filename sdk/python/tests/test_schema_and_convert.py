@@ -6,6 +6,7 @@ import typing
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal, NewType, Optional, Union
 from uuid import UUID
 
@@ -244,6 +245,9 @@ UNSUPPORTED: list[tuple[Any, str, str]] = [
     (set[list[int]], "cannot be in a set", "`list`"),
     (dict[float, int], "keys of type `float`", "dict[str"),
     (Annotated[str, annotated_types.Ge(1)], "`ge`", "remove `ge`"),
+    (Annotated[int, annotated_types.Predicate(bool)], "`Predicate`", "check it in the function"),
+    (Annotated[datetime, annotated_types.Timezone(None)], "`Timezone`", "check it in the function"),
+    (Annotated[str, SimpleNamespace(pattern="a+")], "`pattern`", "check it in the function"),
     (Annotated[None, annotated_types.Ge(1)], "`ge`", "remove `ge`"),
 ]
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use wasm_encoder::{
-    Component, ComponentImportSection, ComponentTypeRef, ConstExpr, CoreTypeSection, DataSection, EntityType,
+    Component, ComponentImportSection, ComponentTypeRef, ConstExpr, CoreTypeSection, DataSection, Encode, EntityType,
     ExportKind, ExportSection, MemorySection, MemoryType, Module, ModuleType, RawSection,
 };
 use wasmparser::{DataKind, Operator, Parser, Payload};
@@ -21,7 +21,11 @@ impl Image {
     pub fn new(memory: &[u8]) -> Self {
         let mut data = DataSection::new();
         for (place, bytes) in runs(memory) {
-            data.active(0, &ConstExpr::i32_const((place as u32).cast_signed()), bytes.iter().copied());
+            // An active segment of memory 0, written as a whole: byte by byte, an author would wait for it.
+            let mut segment = vec![0];
+            ConstExpr::i32_const((place as u32).cast_signed()).encode(&mut segment);
+            bytes.encode(&mut segment);
+            data.raw(&segment);
         }
         let mut module = module(memory.len());
         module.section(&data);

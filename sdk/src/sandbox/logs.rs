@@ -17,7 +17,15 @@ const WRITE_BYTES: usize = 64 << 10;
 pub struct Logs {
     shared: Arc<Mutex<Shared>>,
     limit_bytes: usize,
-    is_shown: bool,
+    shown: Shown,
+}
+
+/// Where what is printed is shown as it comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Nowhere,
+    Stdout,
+    Stderr,
 }
 
 #[derive(Default)]
@@ -29,12 +37,17 @@ struct Shared {
 impl Logs {
     /// Logs that keep the first `limit_bytes`.
     pub fn new(limit_bytes: usize) -> Self {
-        Self { shared: Arc::default(), limit_bytes, is_shown: false }
+        Self { shared: Arc::default(), limit_bytes, shown: Shown::Nowhere }
     }
 
     /// Logs that show everything on this process's standard output as it comes, and keep nothing.
     pub fn shown() -> Self {
-        Self { shared: Arc::default(), limit_bytes: 0, is_shown: true }
+        Self { shared: Arc::default(), limit_bytes: 0, shown: Shown::Stdout }
+    }
+
+    /// Logs that keep the first `limit_bytes`, and show those on this process's standard error as they come.
+    pub fn echoed(limit_bytes: usize) -> Self {
+        Self { shared: Arc::default(), limit_bytes, shown: Shown::Stderr }
     }
 
     /// Takes the text out. Where something was dropped, its last line says how much.
@@ -51,7 +64,7 @@ impl Logs {
 
 impl OutputStream for Logs {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        if self.is_shown {
+        if self.shown == Shown::Stdout {
             let mut stdout = std::io::stdout().lock();
             let shown = stdout.write_all(&bytes).and_then(|()| stdout.flush());
             return shown.map_err(|error| StreamError::LastOperationFailed(error.into()));
@@ -59,6 +72,10 @@ impl OutputStream for Logs {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = bytes.len().min(self.limit_bytes.saturating_sub(shared.text.len()));
         shared.text.extend_from_slice(&bytes[..kept]);
+        if self.shown == Shown::Stderr {
+            // Where nobody reads it, the tool goes on all the same.
+            let _unread = std::io::stderr().write_all(&bytes[..kept]);
+        }
         shared.dropped_bytes += (bytes.len() - kept) as u64;
         Ok(())
     }
@@ -79,7 +96,7 @@ impl Pollable for Logs {
 
 impl IsTerminal for Logs {
     fn is_terminal(&self) -> bool {
-        self.is_shown && std::io::IsTerminal::is_terminal(&std::io::stdout())
+        self.shown == Shown::Stdout && std::io::IsTerminal::is_terminal(&std::io::stdout())
     }
 }
 

@@ -7,6 +7,7 @@
 #[expect(missing_docs, reason = "generated; wit/tool.wit documents what it means")]
 mod bindings;
 mod clock;
+mod ending;
 mod files;
 mod logs;
 mod memory;
@@ -22,6 +23,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 pub use bindings::{Failure, Problem, Tool, ToolPre};
 pub use clock::{OutOfTime, Ticker};
+pub use ending::why_ended;
 pub use logs::Logs;
 pub use memory::MemoryLimiter;
 pub use network::{Network, NoNetwork, Refusal, Target, TargetHost};

@@ -26,6 +26,7 @@ mod clients;
 mod commits;
 mod crashes;
 mod dependencies;
+mod dev;
 mod directories;
 mod failures;
 mod files;

@@ -110,6 +110,10 @@ class AnnotationReader:
         raise _unsupported(annotation, origin)
 
     def _annotated(self, annotated: Any, metadata: tuple[Any, ...]) -> Shape:
+        if unknown := constraint.unknown(metadata):
+            raise UnsupportedType(
+                f"has `{unknown}`, which a JSON Schema cannot say", "check it in the function, and raise `ValueError`"
+            )
         description, constraints = constraint.read(metadata)
         shape = self.read(annotated)
         if misfit := constraint.misfit(shape, constraints):

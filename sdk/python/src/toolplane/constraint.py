@@ -31,6 +31,23 @@ def read(metadata: Iterable[Any]) -> tuple[str | None, tuple[tuple[str, Any], ..
     return description, tuple(constraints)
 
 
+def unknown(metadata: Iterable[Any]) -> str | None:
+    """The name of the first constraint that cannot be in a schema. What is none, such as a mark of another library's, is
+    for that library."""
+    for item in metadata:
+        kind = item if isinstance(item, type) else type(item)
+        if isinstance(item, str) or isinstance(getattr(item, "documentation", None), str):
+            continue
+        # Of annotated-types that is `Predicate`, `Timezone` and `Unit`, and whoever extends its classes.
+        if any(base.__module__.split(".")[0] == "annotated_types" for base in kind.__mro__) and not _constraints(item):
+            if not _says_nothing(item):
+                return kind.__name__
+        # pydantic's `Field(pattern=…)`, and `StringConstraints`.
+        if isinstance(getattr(item, "pattern", None), str):
+            return "pattern"
+    return None
+
+
 def misfit(shape: Shape, constraints: Iterable[tuple[str, Any]]) -> str | None:
     """The name of the first constraint that says nothing about such a value."""
     return next((name for name, _ in constraints if not applies(name, shape)), None)
@@ -77,6 +94,11 @@ def _constraints(item: Any) -> list[tuple[str, Any]]:
     if found or isinstance(item, type) or not isinstance(item, Iterable):
         return [(name, bound) for name, bound in found if (name, bound) != ("min_length", 0)]
     return [pair for part in item for pair in _constraints(part)]
+
+
+def _says_nothing(item: Any) -> bool:
+    """Whether it holds bounds that are all left out, as `Len(0)` and `Interval()` do."""
+    return any(hasattr(item, name) for name in _NAMES)
 
 
 def _length(value: Sized) -> int:
