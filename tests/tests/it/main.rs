@@ -28,6 +28,7 @@ mod crashes;
 mod dependencies;
 mod dev;
 mod directories;
+mod examples;
 mod failures;
 mod files;
 mod git_clients;
