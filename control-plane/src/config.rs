@@ -36,6 +36,7 @@ pub struct Config {
     pub build: Build,
     pub packages: Packages,
     pub invoke: Invoke,
+    pub sandbox: Sandbox,
     pub vault: Vault,
     pub search: Search,
     pub network: Network,
@@ -139,6 +140,7 @@ table! {
         waiting: usize,
         waiting_per_organization: usize,
         keep_unpublished_h: u64,
+        max_component_mib: u64,
     }
 }
 table! {
@@ -184,6 +186,10 @@ table! {
 table! {
     /// `[vault]`
     Vault { key_file: Option<PathBuf>, former_key_files: Vec<PathBuf> }
+}
+table! {
+    /// `[sandbox]`
+    Sandbox { allow_swap: bool }
 }
 table! {
     /// `[search]`
@@ -319,6 +325,7 @@ impl Config {
         if let Some(cache) = std::env::var_os("TOOLPLANE_CACHE") {
             config.cache = cache.into();
         }
+        config.sandbox.allow_swap |= std::env::var_os("TOOLPLANE_ALLOW_SWAP").is_some_and(|value| value == "1");
         Ok(config.resolved())
     }
 

@@ -134,7 +134,7 @@ def run(*command):
 def own_environment():
     """No setting of the machine has a say, and no proxy stands between us and the server."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TOOLPLANE_")}
-    return kept | {"TOOLPLANE_CACHE": str(CACHE), "NO_PROXY": "127.0.0.1", "GIT_CONFIG_GLOBAL": os.devnull}
+    return kept | {"TOOLPLANE_CACHE": str(CACHE), "TOOLPLANE_ALLOW_SWAP": "1", "NO_PROXY": "127.0.0.1", "GIT_CONFIG_GLOBAL": os.devnull}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ mod init_org;
 mod open_files;
 mod openapi;
 mod serve;
+mod swap;
 
 use std::time::Duration;
 

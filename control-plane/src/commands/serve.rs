@@ -9,7 +9,7 @@ use control_plane::config::Config;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::open_files;
+use super::{open_files, swap};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -38,6 +38,7 @@ pub async fn execute(arguments: Arguments) -> Result<()> {
     if let Some(listen) = arguments.listen {
         config.listen = listen;
     }
+    swap::refuse(&config)?;
     open_files::allow(&config)?;
     let address = config.listen;
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;

@@ -144,12 +144,25 @@ impl App {
         };
         let import = || snapshotter.build(&project, &installed, &limits).map_err(refused);
         let artifact = steps.take_blocking(Step::Import, import)?;
+        check_size(artifact.bytes.len(), settings.max_component_mib)?;
         let component_sha256 = steps.take_blocking(Step::Store, || self.store.blobs().put(&artifact.bytes))?;
         let description = serde_json::to_value(&artifact.label.description).context("failed to write a description")?;
         let component_size_bytes = artifact.bytes.len() as u64;
         let build = Build { component_sha256, component_size_bytes, description, built_at: Timestamp::now() };
         Ok(Built { key: build_key(source, &lock), lock, build })
     }
+}
+
+fn check_size(bytes: usize, max_component_mib: u64) -> Result<()> {
+    if bytes as u64 <= max_component_mib << 20 {
+        return Ok(());
+    }
+    let message = format!(
+        "the built tool has {} MiB, and may have {max_component_mib}: import less, hold less in the module's variables, \
+         or depend on less (`build.max_component_mib`)",
+        (bytes as u64).div_ceil(1 << 20)
+    );
+    Err(Error::BadRequest(format!("the build failed:\n{message}")))
 }
 
 /// What a build gave, and what it was made of.

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use anyhow::Context;
+use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
@@ -10,6 +11,10 @@ use crate::error::Result;
 
 /// Threads beside those that guests keep busy: for timers and connections, and for asking who else wants to run.
 const HOST_THREADS: usize = 2;
+
+/// How much the guests' threads stand back behind those that serve requests and write records: each of these has little to
+/// do and much that waits for it, and would otherwise wait for a loop's turn of the system's own.
+const NICENESS: i32 = 5;
 
 /// The guests' executor.
 pub struct Guests {
@@ -23,6 +28,7 @@ impl Guests {
         let executor = Builder::new_multi_thread()
             .worker_threads(processors + HOST_THREADS)
             .thread_name("guests")
+            .on_thread_start(stand_back)
             .enable_all()
             .build()
             .context("failed to start the executor of tools")?;
@@ -35,6 +41,13 @@ impl Guests {
             Some(executor) => executor.spawn(run),
             None => tokio::spawn(run),
         }
+    }
+}
+
+fn stand_back() {
+    // Linux takes this for the calling thread alone. Where it is refused, everything works, only less evenly.
+    if let Err(error) = setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "Could not lower the priority of a thread for tools");
     }
 }
 

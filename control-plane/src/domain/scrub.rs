@@ -6,8 +6,6 @@
 
 mod forms;
 
-use std::collections::HashMap;
-
 use runtime::network::NetworkUse;
 use runtime::outcome::{Failure, Outcome, Report};
 use zeroize::Zeroizing;
@@ -21,15 +19,20 @@ const SHORTEST_BYTES: usize = 4;
 /// What stands in a value's place.
 const MARK: &str = "[secret]";
 
+/// How many bytes are looked at for each byte of a text. Values that begin like the text itself, for thousands of bytes and
+/// at each of its places, would keep a processor for minutes; nothing else comes near this.
+const LOOKS_PER_BYTE: usize = 64;
+
+/// What stands in the place of a text that would take more.
+const LEFT_OUT: &str = "[left out: it takes too long to look for secrets in it]";
+
 /// What `logging` may write before a message, by the SDK's own format and by Python's.
 const LEVELS: [&[u8]; 6] = [b"DEBUG ", b"INFO ", b"WARNING ", b"ERROR ", b"CRITICAL ", b"INFO:root:"];
 
 /// Takes values out of texts.
 pub struct Scrubber {
-    /// All forms of all values, without line ends; a longer one comes first, since it may hold a shorter one.
+    /// All forms of all values, without line ends, in order.
     patterns: Vec<Zeroizing<Vec<u8>>>,
-    /// The patterns that begin with these bytes.
-    by_start: HashMap<[u8; SHORTEST_BYTES], Vec<usize>>,
     /// Whether any pattern begins with this byte, which is all that most places of a text are asked.
     first: [bool; 256],
 }
@@ -78,16 +81,13 @@ impl Scrubber {
             pattern.retain(|byte| !is_line_end(*byte));
         }
         patterns.retain(|pattern| pattern.len() >= SHORTEST_BYTES);
-        patterns.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        patterns.sort_by(|one, other| one.cmp(other));
         patterns.dedup();
-        let (mut by_start, mut first) = (HashMap::<_, Vec<_>>::new(), [false; 256]);
-        for (index, pattern) in patterns.iter().enumerate() {
-            if let Some(start) = pattern.first_chunk::<SHORTEST_BYTES>() {
-                by_start.entry(*start).or_default().push(index);
-                first[usize::from(start[0])] = true;
-            }
+        let mut first = [false; 256];
+        for start in patterns.iter().filter_map(|pattern| pattern.first()) {
+            first[usize::from(*start)] = true;
         }
-        Self { patterns, by_start, first }
+        Self { patterns, first }
     }
 
     /// Takes the values out of a text.
@@ -106,8 +106,15 @@ impl Scrubber {
         }
         let bytes = text.as_bytes();
         let (mut clean, mut copied, mut place) = (String::new(), 0, 0);
+        let mut looks = bytes.len().saturating_mul(LOOKS_PER_BYTE);
         while place < bytes.len() {
-            let Some(end) = self.find(bytes, place, between) else {
+            let (seen, found) = self.find(bytes, place, between);
+            let Some(left) = looks.checked_sub(seen - place) else {
+                drop(Zeroizing::new(text));
+                return LEFT_OUT.to_owned();
+            };
+            looks = left;
+            let Some(end) = found else {
                 place += 1;
                 continue;
             };
@@ -125,30 +132,28 @@ impl Scrubber {
         clean
     }
 
-    /// Where the longest pattern ends that begins at this place.
-    fn find(&self, text: &[u8], place: usize, between: Between) -> Option<usize> {
+    /// How far a text had to be looked at, and where the longest pattern ends that begins at this place. Of the patterns,
+    /// which are in order, those that go on like the text are always a range.
+    fn find(&self, text: &[u8], place: usize, between: Between) -> (usize, Option<usize>) {
+        let (mut end, mut found) = (place, None);
         if !self.first[usize::from(text[place])] {
-            return None;
+            return (end, found);
         }
-        let mut start = [text[place]; SHORTEST_BYTES];
-        let mut end = place + 1;
-        for byte in &mut start[1..] {
-            end = between.skip(text, end);
-            *byte = *text.get(end)?;
-            end += 1;
-        }
-        let candidates = self.by_start.get(&start)?;
-        candidates.iter().find_map(|index| {
-            let mut end = end;
-            for byte in &self.patterns[*index][SHORTEST_BYTES..] {
-                end = between.skip(text, end);
-                if text.get(end) != Some(byte) {
-                    return None;
-                }
-                end += 1;
+        let mut alike = self.patterns.as_slice();
+        for depth in 0.. {
+            let next = if depth == 0 { place } else { between.skip(text, end) };
+            let Some(byte) = text.get(next) else { break };
+            let from = alike.partition_point(|pattern| pattern.get(depth) < Some(byte));
+            let to = alike.partition_point(|pattern| pattern.get(depth) <= Some(byte));
+            alike = &alike[from..to];
+            end = next + 1;
+            match alike.first() {
+                None => break,
+                Some(pattern) if pattern.len() == depth + 1 => found = Some(end),
+                Some(_) => {}
             }
-            Some(end)
-        })
+        }
+        (end, found)
     }
 }
 
@@ -249,14 +254,21 @@ mod tests {
     }
 
     #[test]
-    fn many_values_and_a_long_text_take_one_pass() {
+    fn values_that_begin_alike_are_looked_for_together() {
         let secrets: Vec<_> =
             (0..100).map(|number| SecretString::from(format!("secret value {number} of a hundred"))).collect();
         let scrubber = Scrubber::new(&secrets);
         let text = "secret value 7 of a thousand, ".repeat(5_000);
-        let started = std::time::Instant::now();
         assert_eq!(scrubber.text(text.clone()), text);
-        assert!(started.elapsed() < std::time::Duration::from_secs(1), "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn a_text_that_is_like_a_value_everywhere_is_left_out() {
+        let scrubber = scrubber(&[&format!("{}b", "a".repeat(10_000))]);
+        assert_eq!(scrubber.text("a".repeat(100_000)), LEFT_OUT);
+        assert_eq!(scrubber.logs("a".repeat(100_000)), LEFT_OUT);
+        let short = "a".repeat(100);
+        assert_eq!(scrubber.text(short.clone()), short);
     }
 
     #[test]

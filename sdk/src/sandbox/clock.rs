@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
-/// How often a running guest looks up. Ten milliseconds are the longest that one guest keeps a thread from others,
-/// and cost a running guest less than a thousandth.
-const TICK: Duration = Duration::from_millis(10);
+/// How often a running guest looks up. It is the longest that one guest keeps a processor from others, about as long as a
+/// short call takes, and costs a running guest less than a hundredth.
+const TICK: Duration = Duration::from_millis(2);
 
 /// Raises an engine's epoch for as long as the engine lives.
 pub struct Ticker;

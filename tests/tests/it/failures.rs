@@ -93,10 +93,17 @@ async fn a_tool_that_has_no_room_in_its_memory_is_refused_and_one_that_lost_it_i
     assert!(detail.contains("its memory limit is 8 MiB") && detail.contains("raise `memory`"), "{detail}");
 
     let installation = server.kill();
-    installation.configure("[invoke]\nmemory_mib = 9\n");
+    installation.configure("[invoke]\nmemory_mib = 9\n[build]\nmax_component_mib = 1\n");
     let server = Server::start_on(installation).await;
     let result = server.client.result(&tool, json!({})).await;
     assert_eq!(result["exception_type"], "ToolOutOfMemory");
     let message = result["exception_message"].as_str().unwrap();
     assert!(message.contains("MiB before it is called") && message.contains("memory limit of 9 MiB"), "{message}");
+
+    author.write("counter/pyproject.toml", format!("{manifest}\ntimeout = \"3s\"\n"));
+    author.commit();
+    let remote = server.client.remote();
+    author.git(&["push", "--quiet", &remote, "HEAD:main"]);
+    let detail = server.client.publish(&tool, "counter", "minor").await.detail(400);
+    assert!(detail.contains("and may have 1") && detail.contains("`build.max_component_mib`"), "{detail}");
 }

@@ -31,7 +31,7 @@ use Must::{Fail, FailAt, Return, Unnamed, Unreachable};
 /// What a message is cut to, with room for what is said of the cut.
 const MESSAGE_BYTES: usize = 70_000;
 
-const TIME: Must = Fail("ToolTimeout", "the tool was stopped at its time limit of 2s");
+const TIME: Must = Fail("ToolTimeout", "the tool was stopped at its time limit of 3s");
 const MEMORY: Must = Fail("ToolOutOfMemory", "the tool needed more than its memory limit of 64 MiB");
 const TOO_DEEP: Must = Fail("ToolCrashed", "the tool recursed too deeply in native code");
 const ABORTED: Must = Fail("ToolCrashed", "the tool aborted its own interpreter");
@@ -102,7 +102,6 @@ const FLOODS: &[(&str, Must)] = &[
     ("random_bytes", Return("10485760")),
     ("garbage", MEMORY),
     ("a_memory_error_that_is_caught", Return("survived")),
-    ("a_table_of_weak_references", MEMORY),
 ];
 
 /// Those that try to leave, or to break what they run in.
@@ -223,16 +222,16 @@ const LEAKS: &[(&str, Must)] = &[
     ("loopback_in_octal", Unnamed("0177.0.0.1:80", "0177.0.0.1")),
     ("loopback_in_hexadecimal", Unnamed("0x7f.0.0.1:80", "0x7f.0.0.1")),
     ("loopback_shortened", Unnamed("127.1:80", "127.1")),
-    ("loopback_in_ipv6", Unnamed("[::1]:80", "[::1]")),
+    ("loopback_in_ipv6", Unreachable("::1:80")),
     ("loopback_mapped", Unreachable("::ffff:127.0.0.1:80")),
-    ("loopback_compatible", Unnamed("[::127.0.0.1]:80", "[::127.0.0.1]")),
-    ("loopback_translated", Unnamed("[64:ff9b::7f00:1]:80", "[64:ff9b::7f00:1]")),
-    ("every_address", Unnamed("0.0.0.0:80", "0.0.0.0")),
-    ("metadata", Unnamed("169.254.169.254:80", "169.254.169.254")),
+    ("loopback_compatible", Unreachable("::127.0.0.1:80")),
+    ("loopback_translated", Unreachable("64:ff9b::7f00:1:80")),
+    ("every_address", Unreachable("0.0.0.0:80")),
+    ("metadata", Unreachable("169.254.169.254:80")),
     ("metadata_by_name", Unreachable("metadata.example:80")),
-    ("metadata_mapped", Unnamed("[::ffff:a9fe:a9fe]:80", "[::ffff:a9fe:a9fe]")),
-    ("link_local", Unnamed("[fe80::1]:80", "[fe80::1]")),
-    ("a_private_network", Unnamed("10.0.0.1:80", "10.0.0.1")),
+    ("metadata_mapped", Unreachable("::ffff:a9fe:a9fe:80")),
+    ("link_local", Unreachable("fe80::1:80")),
+    ("a_private_network", Unreachable("10.0.0.1:80")),
     ("another_port", Unnamed("127.0.0.1:22", "127.0.0.1:22")),
     ("a_name_that_nobody_allowed", Unnamed("example.org:80", "example.org")),
     ("a_user_in_the_url", Unnamed("localhost@example.org:80", "localhost@example.org")),

@@ -40,6 +40,25 @@ async fn inputs_become_real_types_and_a_wrong_one_is_refused_with_its_path() {
     assert_eq!(server.client.invocations("").await.len(), 1);
 }
 
+#[tokio::test]
+async fn an_input_that_takes_too_many_steps_is_refused_with_the_limit_s_name() {
+    let server = Server::start_with("[invoke]\nschema_steps = 200\n").await;
+    server.author("work").push(&["dataclass_input"]);
+    let tool = server.client.create_tool("dataclass_input").await;
+    server.client.publish(&tool, "dataclass_input", "major").await.expect(201);
+
+    let one = visit("2026-03-01T10:00:00Z", json!(2), json!([]));
+    assert_eq!(server.client.result(&tool, json!({"visits": [one]})).await["succeeded"], true);
+    let many = json!({"visits": vec![one; 100]});
+    let detail = server.client.invoke(&tool, "1.0.0", &[many]).await.detail(400);
+    assert_eq!(
+        detail,
+        "inputs[0].input_parameters: the input takes more than 200 steps to be held against the tool's input_schema: \
+         make it smaller (`invoke.schema_steps`)"
+    );
+    assert_eq!(server.client.invocations("").await.len(), 1);
+}
+
 fn visit(at: &str, number: Value, guests: Value) -> Value {
     json!({"at": at, "place": {"street": "Main", "number": number}, "priority": "high", "guests": guests})
 }

@@ -1,10 +1,8 @@
 """Tricks that take more of something than there is for them."""
 
-import collections
 import gc
 import json
 import os
-import random
 import sys
 
 
@@ -37,7 +35,7 @@ def a_large_integer():
 def a_dictionary():
     held = {}
     while True:
-        held[len(held)] = str(len(held))
+        held[len(held)] = str(len(held)) * 10_000
 
 
 def a_generator_in_a_generator():
@@ -177,7 +175,7 @@ def random_bytes():
 def garbage():
     gc.disable()
     while True:
-        circle = [0] * 1000
+        circle = [0] * 100_000
         circle.append(circle)
 
 
@@ -189,9 +187,3 @@ def a_memory_error_that_is_caught():
         except MemoryError:
             held.clear()
             return "survived"
-
-
-def a_table_of_weak_references():
-    held = collections.deque()
-    while True:
-        held.append(random.Random())
