@@ -6,9 +6,13 @@ use std::ffi::c_void;
 use std::io;
 use std::mem;
 use std::ops::Range;
+use std::ptr;
 
 use fs_err::File;
 use rustix::ioctl::{self, Ioctl, IoctlOutput, Opcode, opcode};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+
+use super::slot::PAGE;
 
 /// Runs that one scan can answer. More of them take another scan.
 const RUNS: usize = 512;
@@ -48,12 +52,26 @@ struct Run {
 }
 
 impl PageMap {
-    /// Opens the page map, where the kernel can scan it.
+    /// Opens the page map, where the kernel can scan it and is seen to answer truly: that a page is not written before,
+    /// and is after it was.
+    #[expect(unsafe_code, reason = "a page to try it on")]
     pub(super) fn open() -> Option<Self> {
         let map = Self(File::open("/proc/self/pagemap").ok()?);
-        let probe = [0_u8; 1];
-        let page = probe.as_ptr().addr() & !(super::slot::PAGE - 1);
-        map.written(page..page + super::slot::PAGE, |_| {}).ok().map(|()| map)
+        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
+        // SAFETY: a new mapping at an address that the system chooses.
+        let page = unsafe { mmap_anonymous(ptr::null_mut(), PAGE, protection, flags) }.ok()?.cast::<u8>();
+        let within = page.addr()..page.addr() + PAGE;
+        let mut answers = [false, false];
+        let scans = answers.iter_mut().enumerate().all(|(number, answer)| {
+            if number == 1 {
+                // SAFETY: the page is mapped, and nobody else has it.
+                unsafe { page.write_volatile(1) };
+            }
+            map.written(within.clone(), |run| *answer = run == within).is_ok()
+        });
+        // SAFETY: it was mapped with this length.
+        let unmapped = unsafe { munmap(page.cast(), PAGE) };
+        (scans && answers == [false, true] && unmapped.is_ok()).then_some(map)
     }
 
     /// Shows the runs of pages, as addresses, that are neither the file's any more nor zeros that were only read. A page
