@@ -40,7 +40,7 @@ fn main() -> Result<()> {
     if wanted("one") {
         let (calls, whole) = executor.block_on(one_at_a_time(&tool))?;
         println!("{}", calls.line("invoke, to the result"));
-        println!("{}", whole.line("invoke, with the instance dropped"));
+        println!("{}", whole.line("invoke, until the caller has it"));
     }
     if wanted("many") {
         executor.block_on(many_at_once(&tool))?;

@@ -79,6 +79,7 @@ impl App {
         let options = Options {
             max_concurrent: config.invoke.concurrent,
             max_memory_bytes: config.invoke.memory_mib << 20,
+            keep_resident_bytes: config.invoke.keep_resident_mib << 20,
             network: config.network.settings()?,
             ..Options::new(&config.cache)
         };

@@ -177,6 +177,7 @@ table! {
         waiting_per_organization: usize,
         processors: usize,
         total_memory_mib: u64,
+        keep_resident_mib: usize,
         loaded_tools: usize,
         schema_steps: u64,
         schema_mismatches: usize,

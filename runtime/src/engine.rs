@@ -64,7 +64,7 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Host>,
     pub(crate) bases: Bases,
-    pub(crate) slots: Semaphore,
+    pub(crate) slots: Arc<Semaphore>,
     pub(crate) shares: Arc<Shares>,
     /// Where tools are unpacked and compiled before they have their place in the cache.
     pub(crate) work: Work,
@@ -83,7 +83,7 @@ impl Runtime {
         let engine = Engine::new(&config).map_err(fault)?;
         Ticker::start(&engine).map_err(|source| Error::internal("start the clock", source))?;
         let linker = sandbox::linker(&engine).map_err(fault)?;
-        let slots = Semaphore::new(options.max_concurrent as usize);
+        let slots = Arc::new(Semaphore::new(options.max_concurrent as usize));
         let shares = Shares::new(options.processors);
         let work = Work::open(&options.cache).map_err(|source| Error::internal("open the cache", source))?;
         let gateway = Arc::new(Gateway::new(options.network.clone()));

@@ -95,8 +95,8 @@ impl Tool {
         if self.inner.image.len() > limits.memory_bytes {
             return Ok(Report::of(Failure::no_room(self.inner.image.len(), &limits)));
         }
-        let slots = &self.shared.slots;
-        let _slot = slots.acquire().await.map_err(|source| Error::internal("wait for a slot", source))?;
+        let slots = Arc::clone(&self.shared.slots);
+        let slot = slots.acquire_owned().await.map_err(|source| Error::internal("wait for a slot", source))?;
 
         let started = Instant::now();
         let deadline = started + limits.wall_clock;
@@ -132,8 +132,10 @@ impl Tool {
             Some(Ok(Err(failure))) => Outcome::Failed(Failure::raised(failure, memory.refused, &limits)),
             Some(Err(error)) => Outcome::Failed(Failure::crashed(&error, memory.refused, &limits)),
         };
-        let network = network.used();
-        Ok(Report { outcome, logs: logs.take(), startup, duration, peak_memory_bytes: memory.peak_bytes, network })
+        let (peak_memory_bytes, network) = (memory.peak_bytes, network.used());
+        // Making its memory clean again takes a while, in which the result can already be on its way.
+        tokio::spawn(async move { drop((store, slot)) });
+        Ok(Report { outcome, logs: logs.take(), startup, duration, peak_memory_bytes, network })
     }
 
     pub(crate) fn narrowed(&self, limits: &Limits) -> Limits {
