@@ -332,10 +332,9 @@ impl Config {
 
     /// The defaults with a data folder of the caller's, on a port that the system chooses. For tests and the demo.
     pub fn for_folder(data: &Path) -> Result<Self> {
-        let mut config = Self::load(None)?;
-        config.data = data.to_owned();
+        let mut config = Self::load(None)?.with_data(data.to_owned());
         config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        Ok(config.resolved())
+        Ok(config)
     }
 
     /// The same settings with another data folder.
@@ -391,6 +390,15 @@ mod tests {
         let config: Config = defaults().try_into().unwrap();
         assert_eq!(config.listen.port(), 8080);
         assert_eq!(config.packages.settings().limits, Limits::default());
+    }
+
+    #[test]
+    fn what_is_made_for_a_folder_stays_in_it() {
+        let config = Config::for_folder(Path::new("/there")).unwrap();
+        let named = std::env::var_os("TOOLPLANE_CACHE").map(PathBuf::from);
+        assert_eq!(config.cache, named.unwrap_or_else(|| PathBuf::from("/there/cache")));
+        let moved = Config::load(None).unwrap().with_data(PathBuf::from("/here"));
+        assert!(!moved.cache.starts_with("data"), "{:?}", moved.cache);
     }
 
     #[test]

@@ -12,6 +12,14 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 
+/// The folder for what can be made again, by the rules of the platform: the user's, so that whatever of Toolplane runs as
+/// this user makes a base once.
+pub fn users_cache() -> PathBuf {
+    let home = || std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(".cache");
+    let caches = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);
+    caches.join("toolplane")
+}
+
 /// Builds the project in a folder, or finds what was built of the same files before. Answers the built file's path.
 ///
 /// It blocks for about a second once the base exists, and must not be called on a thread of an async executor.

@@ -79,7 +79,7 @@ pub fn execute(arguments: Arguments) -> ExitCode {
 }
 
 fn carry_out(arguments: Arguments) -> Result<ExitCode, Error> {
-    let cache = arguments.cache.unwrap_or_else(default_cache);
+    let cache = arguments.cache.unwrap_or_else(builds::users_cache);
     let settings = arguments.packages.settings();
     match arguments.command {
         Command::New(arguments) => new::execute(arguments),
@@ -124,13 +124,6 @@ fn single_runtime(cache: &Path, network: NetworkSettings) -> Result<Runtime, Err
 /// What waits for tools and for the network.
 fn executor() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Runtime::new().map_err(|source| Error::internal("start an executor", source))
-}
-
-/// The folder that the platform's rules name for a user's caches.
-fn default_cache() -> PathBuf {
-    let home = || std::env::home_dir().unwrap_or_else(std::env::temp_dir).join(".cache");
-    let caches = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);
-    caches.join("toolplane")
 }
 
 #[cfg(test)]

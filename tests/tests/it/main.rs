@@ -66,6 +66,7 @@ mod sources;
 mod tokens;
 mod tool_test;
 mod tools;
+mod tutorial;
 mod users;
 mod variables;
 mod versions;

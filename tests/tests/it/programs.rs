@@ -6,7 +6,20 @@ use std::process::Command;
 
 /// A command of one of our binaries, with the shared cache and none of the machine's own settings of Toolplane.
 pub fn command(program: &str) -> Command {
-    let mut command = Command::new(binary(program));
+    prepared(&binary(program))
+}
+
+/// A shell that finds our binaries as if they were installed.
+pub fn shell() -> Command {
+    let mut shell = prepared(Path::new("bash"));
+    let mut path = vec![binary("runtime").parent().expect("a binary is in a folder").to_owned()];
+    path.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
+    shell.env("PATH", std::env::join_paths(path).expect("the folders were in a path before"));
+    shell
+}
+
+fn prepared(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
         command.env_remove(name);
     }

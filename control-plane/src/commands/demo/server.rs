@@ -10,6 +10,7 @@ use control_plane::app::App;
 use control_plane::config::Config;
 use control_plane::model::OrgId;
 use control_plane::vault::SecretString;
+use runtime::builds;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -71,7 +72,11 @@ impl Server {
 }
 
 async fn open(data: &Path) -> anyhow::Result<(Arc<App>, String)> {
-    let config = Config::for_folder(data)?;
+    let mut config = Config::for_folder(data)?;
+    if config.cache.starts_with(data) {
+        // The folder goes with the demo, and the base would be made anew by each.
+        config.cache = builds::users_cache();
+    }
     let app = tokio::task::spawn_blocking(move || App::open(config)).await??;
     Ok((app, "opened the service with an embedded store in a temporary folder".to_owned()))
 }
