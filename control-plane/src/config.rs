@@ -323,7 +323,7 @@ impl Config {
         // The error begins with where in the file it is.
         let settings = serde_path_to_error::deserialize(toml::Value::Table(settings));
         let mut config: Self = settings.context("the configuration is not valid")?;
-        if let Some(cache) = std::env::var_os("TOOLPLANE_CACHE") {
+        if let Some(cache) = std::env::var_os("TOOLPLANE_CACHE").filter(|cache| !cache.is_empty()) {
             config.cache = cache.into();
         }
         config.sandbox.allow_swap |= std::env::var_os("TOOLPLANE_ALLOW_SWAP").is_some_and(|value| value == "1");
@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn what_is_made_for_a_folder_stays_in_it() {
         let config = Config::for_folder(Path::new("/there")).unwrap();
-        let named = std::env::var_os("TOOLPLANE_CACHE").map(PathBuf::from);
+        let named = std::env::var_os("TOOLPLANE_CACHE").filter(|cache| !cache.is_empty()).map(PathBuf::from);
         assert_eq!(config.cache, named.unwrap_or_else(|| PathBuf::from("/there/cache")));
         let moved = Config::load(None).unwrap().with_data(PathBuf::from("/here"));
         assert!(!moved.cache.starts_with("data"), "{:?}", moved.cache);
