@@ -38,11 +38,7 @@ async fn a_version_is_refused_until_its_variables_are_there_with_the_right_secre
 async fn a_secret_reaches_the_tool_and_never_comes_back() {
     let server = Server::start().await;
     let client = &server.client;
-    server.author("work").push(&["reads_variables"]);
-    let tool = client.create_tool("reads_variables").await;
-    insert(client, &tool, "PLACE", "Ghent", false).await.expect(204);
-    insert(client, &tool, "PASSWORD", PASSWORD, true).await.expect(204);
-    client.publish(&tool, "reads_variables", "major").await.expect(201);
+    let tool = published(&server).await;
 
     let output = output(&client.result(&tool, json!({})).await);
     let expected = json!({
@@ -87,6 +83,17 @@ async fn a_secret_reaches_the_tool_and_never_comes_back() {
     client.set_envvars(&tool, update).await.expect(204);
     let escaped = client.result(&tool, json!({"leak": true})).await.to_string();
     assert!(!escaped.contains("7731"), "{escaped}");
+}
+
+/// Publishes the tool that reads its variables, and answers its id.
+async fn published(server: &Server) -> String {
+    let client = &server.client;
+    server.author("work").push(&["reads_variables"]);
+    let tool = client.create_tool("reads_variables").await;
+    insert(client, &tool, "PLACE", "Ghent", false).await.expect(204);
+    insert(client, &tool, "PASSWORD", PASSWORD, true).await.expect(204);
+    client.publish(&tool, "reads_variables", "major").await.expect(201);
+    tool
 }
 
 async fn insert(client: &Client, tool: &str, name: &str, value: &str, is_secret: bool) -> Answer {
@@ -152,12 +159,7 @@ fn assert_none(needles: &[&str], text: &str) {
 #[tokio::test]
 async fn the_vault_s_key_is_changed_while_everything_works() {
     let server = Server::start().await;
-    let client = &server.client;
-    server.author("work").push(&["reads_variables"]);
-    let tool = client.create_tool("reads_variables").await;
-    insert(client, &tool, "PLACE", "Ghent", false).await.expect(204);
-    insert(client, &tool, "PASSWORD", PASSWORD, true).await.expect(204);
-    client.publish(&tool, "reads_variables", "major").await.expect(201);
+    let tool = published(&server).await;
 
     let installation = server.kill();
     let [old, new] = [installation.data().join("keys/vault.key"), installation.path("new.key")];
