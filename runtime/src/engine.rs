@@ -110,11 +110,6 @@ impl Runtime {
         self.load(&hex::encode(Sha256::digest(&bytes)), || Ok(bytes))
     }
 
-    /// How many invocations run now.
-    pub fn running(&self) -> usize {
-        self.shared.options.max_concurrent as usize - self.shared.slots.available_permits()
-    }
-
     /// The folder that the runtime keeps its files in.
     pub fn cache(&self) -> &Path {
         &self.shared.options.cache

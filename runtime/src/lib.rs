@@ -30,6 +30,7 @@ pub mod engine;
 pub mod error;
 pub mod input;
 pub mod invoke;
+mod mapping;
 mod memory;
 pub mod network;
 pub mod outcome;

@@ -4,11 +4,12 @@
 
 use std::io;
 use std::ops::Range;
-use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use rustix::mm::{MprotectFlags, ProtFlags, mprotect};
 use wasmtime::{StackCreator, StackMemory};
+
+use crate::mapping::Mapping;
 
 /// The inaccessible page at a stack's end, which makes an overflow a trap.
 const GUARD: usize = 4096;
@@ -34,12 +35,12 @@ unsafe impl StackCreator for Stacks {
         wasmtime::ensure!(!zeroed, "stacks are not cleared between guests");
         let waiting = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let place = idle.iter().rposition(|mapping| mapping.size == size);
+            let place = idle.iter().rposition(|mapping| mapping.len() == GUARD + size);
             place.map(|place| idle.remove(place))
         };
         let mapping = match waiting {
             Some(mapping) => mapping,
-            None => Mapping::new(size)?,
+            None => reserve(size)?,
         };
         Ok(Box::new(Stack { mapping: Some(mapping), idle: Arc::clone(&self.idle), max_idle: self.max_idle }))
     }
@@ -63,16 +64,16 @@ impl Stack {
 // SAFETY: they are those of the mapping, which lives as long.
 unsafe impl StackMemory for Stack {
     fn top(&self) -> *mut u8 {
-        self.mapping().start.as_ptr().wrapping_add(GUARD + self.mapping().size)
+        self.mapping().start().wrapping_add(self.mapping().len())
     }
 
     fn range(&self) -> Range<usize> {
-        let start = self.mapping().start.as_ptr().addr() + GUARD;
-        start..start + self.mapping().size
+        let start = self.mapping().start().addr();
+        start + GUARD..start + self.mapping().len()
     }
 
     fn guard_range(&self) -> Range<*mut u8> {
-        let start = self.mapping().start.as_ptr();
+        let start = self.mapping().start();
         start..start.wrapping_add(GUARD)
     }
 }
@@ -86,38 +87,11 @@ impl Drop for Stack {
     }
 }
 
-/// The addresses of one stack, its guard first.
-struct Mapping {
-    start: NonNull<u8>,
-    size: usize,
-}
-
-#[expect(unsafe_code, reason = "a mapping is a pointer, and this one has one owner")]
-// SAFETY: the addresses are of the process, not of a thread, and nobody else has them.
-unsafe impl Send for Mapping {}
-#[expect(unsafe_code, reason = "as above")]
-// SAFETY: a shared mapping only tells its address and its size.
-unsafe impl Sync for Mapping {}
-
-impl Mapping {
-    #[expect(unsafe_code, reason = "reserving addresses")]
-    fn new(size: usize) -> io::Result<Self> {
-        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::NORESERVE);
-        // SAFETY: a new mapping at an address that the system chooses.
-        let start = unsafe { mmap_anonymous(ptr::null_mut(), GUARD + size, protection, flags) }?;
-        let start = NonNull::new(start.cast()).ok_or_else(|| io::Error::other("a stack was mapped at nowhere"))?;
-        let mapping = Self { start, size };
-        // SAFETY: the page is the mapping's.
-        unsafe { mprotect(start.as_ptr().cast(), GUARD, MprotectFlags::empty()) }?;
-        Ok(mapping)
-    }
-}
-
-impl Drop for Mapping {
-    #[expect(unsafe_code, reason = "the end of the mapping")]
-    fn drop(&mut self) {
-        // SAFETY: it was mapped with this length, and nobody else has it.
-        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), GUARD + self.size) };
-        debug_assert!(unmapped.is_ok());
-    }
+/// Reserves a stack of this size, its guard first.
+#[expect(unsafe_code, reason = "changing the protection of addresses of the mapping")]
+fn reserve(size: usize) -> io::Result<Mapping> {
+    let mapping = Mapping::anonymous(GUARD + size, ProtFlags::READ | ProtFlags::WRITE)?;
+    // SAFETY: the page is the mapping's.
+    unsafe { mprotect(mapping.start().cast(), GUARD, MprotectFlags::empty()) }?;
+    Ok(mapping)
 }

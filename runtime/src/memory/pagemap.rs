@@ -6,13 +6,13 @@ use std::ffi::c_void;
 use std::io;
 use std::mem;
 use std::ops::Range;
-use std::ptr;
 
 use fs_err::File;
 use rustix::ioctl::{self, Ioctl, IoctlOutput, Opcode, opcode};
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::mm::ProtFlags;
 
 use super::slot::PAGE;
+use crate::mapping::Mapping;
 
 /// Runs that one scan can answer. More of them take another scan.
 const RUNS: usize = 512;
@@ -57,9 +57,8 @@ impl PageMap {
     #[expect(unsafe_code, reason = "a page to try it on")]
     pub(super) fn open() -> Option<Self> {
         let map = Self(File::open("/proc/self/pagemap").ok()?);
-        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-        // SAFETY: a new mapping at an address that the system chooses.
-        let page = unsafe { mmap_anonymous(ptr::null_mut(), PAGE, protection, flags) }.ok()?.cast::<u8>();
+        let mapping = Mapping::anonymous(PAGE, ProtFlags::READ | ProtFlags::WRITE).ok()?;
+        let page = mapping.start();
         let within = page.addr()..page.addr() + PAGE;
         let mut answers = [false, false];
         let scans = answers.iter_mut().enumerate().all(|(number, answer)| {
@@ -69,9 +68,7 @@ impl PageMap {
             }
             map.written(within.clone(), |run| *answer = run == within).is_ok()
         });
-        // SAFETY: it was mapped with this length.
-        let unmapped = unsafe { munmap(page.cast(), PAGE) };
-        (scans && answers == [false, true] && unmapped.is_ok()).then_some(map)
+        (scans && answers == [false, true]).then_some(map)
     }
 
     /// Shows the runs of pages, as addresses, that are neither the file's any more nor zeros that were only read. A page

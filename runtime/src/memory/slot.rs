@@ -2,48 +2,37 @@
 
 use std::io;
 use std::ops::Range;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::sync::Arc;
 
-use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, munmap};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect};
 
 use super::image::Image;
 use super::pagemap::PageMap;
+use crate::mapping::Mapping;
 
 /// The size of the system's pages. The images' lengths are multiples of it.
 pub(super) const PAGE: usize = 4096;
 
 /// Addresses of one memory. They belong to whoever has the slot.
 pub(super) struct Slot {
-    start: NonNull<u8>,
     /// What is reserved, the guard at its end included.
-    reserved: usize,
+    reserved: Mapping,
     /// What can be read and written, from the start.
     accessible: usize,
     /// What is mapped at the start, once something is.
     image: Option<Arc<Image>>,
 }
 
-#[expect(unsafe_code, reason = "a mapping is a pointer, and this one has one owner")]
-// SAFETY: the addresses are of the process, not of a thread, and nobody else has them.
-unsafe impl Send for Slot {}
-#[expect(unsafe_code, reason = "as above")]
-// SAFETY: a shared slot only tells its address and its size.
-unsafe impl Sync for Slot {}
-
 impl Slot {
     /// Reserves addresses, none of them accessible.
-    #[expect(unsafe_code, reason = "reserving addresses")]
     pub(super) fn reserve(reserved: usize) -> io::Result<Self> {
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        // SAFETY: a new mapping at an address that the system chooses.
-        let start = unsafe { mmap_anonymous(ptr::null_mut(), reserved, ProtFlags::empty(), flags) }?;
-        let start = NonNull::new(start.cast()).ok_or_else(|| io::Error::other("a slot was mapped at nowhere"))?;
-        Ok(Self { start, reserved, accessible: 0, image: None })
+        let reserved = Mapping::anonymous(reserved, ProtFlags::empty())?;
+        Ok(Self { reserved, accessible: 0, image: None })
     }
 
     pub(super) fn address(&self) -> *mut u8 {
-        self.start.as_ptr()
+        self.reserved.start()
     }
 
     pub(super) fn accessible(&self) -> usize {
@@ -56,7 +45,7 @@ impl Slot {
 
     /// Whether it is as large as such a memory needs it.
     pub(super) fn fits(&self, reserved: usize) -> bool {
-        self.reserved >= reserved
+        self.reserved.len() >= reserved
     }
 
     /// Maps another image.
@@ -137,15 +126,6 @@ impl Slot {
         // SAFETY: as above.
         unsafe { mmap_anonymous(self.address().add(part.start).cast(), part.len(), ProtFlags::empty(), flags) }?;
         Ok(())
-    }
-}
-
-impl Drop for Slot {
-    #[expect(unsafe_code, reason = "the end of the mapping")]
-    fn drop(&mut self) {
-        // SAFETY: it was mapped with this length, and nobody else has the slot.
-        let unmapped = unsafe { munmap(self.address().cast(), self.reserved) };
-        debug_assert!(unmapped.is_ok());
     }
 }
 
