@@ -18,6 +18,11 @@ impl Distribution {
         self.0.get(rank).copied().unwrap_or_default()
     }
 
+    /// What was measured, the shortest first.
+    pub fn durations(&self) -> &[Duration] {
+        &self.0
+    }
+
     /// One line: the name, p50, p90, p99, and how many there were.
     pub fn line(&self, name: &str) -> String {
         let millisecond = |percent| format!("{:.3} ms", self.percentile(percent).as_secs_f64() * 1e3);

@@ -13,6 +13,7 @@ use wasmtime::component::Linker;
 use crate::bases::Bases;
 use crate::component::Tool;
 use crate::error::Error;
+pub use crate::memory::IdleMemory;
 use crate::memory::{Creator, Slots};
 use crate::network::{Gateway, NetworkSettings};
 use crate::shares::Shares;
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) linker: Linker<Host>,
     pub(crate) bases: Bases,
     pub(crate) slots: Arc<Semaphore>,
+    memories: Arc<Slots>,
     pub(crate) shares: Arc<Shares>,
     /// Where tools are unpacked and compiled before they have their place in the cache.
     pub(crate) work: Work,
@@ -79,7 +81,9 @@ impl Runtime {
         let mut config = sandbox::engine_config();
         let waiting = options.max_concurrent as usize;
         let memories = Arc::new(Slots::new(waiting, options.keep_resident_bytes));
-        config.with_host_memory(Arc::new(Creator(memories))).with_host_stack(Arc::new(Stacks::new(waiting)));
+        config
+            .with_host_memory(Arc::new(Creator(Arc::clone(&memories))))
+            .with_host_stack(Arc::new(Stacks::new(waiting)));
         let engine = Engine::new(&config).map_err(fault)?;
         Ticker::start(&engine).map_err(|source| Error::internal("start the clock", source))?;
         let linker = sandbox::linker(&engine).map_err(fault)?;
@@ -92,7 +96,7 @@ impl Runtime {
             gateway.connector()?;
         }
         let bases = Bases::default();
-        Ok(Self { shared: Arc::new(Shared { engine, linker, bases, slots, shares, work, gateway, options }) })
+        Ok(Self { shared: Arc::new(Shared { engine, linker, bases, slots, memories, shares, work, gateway, options }) })
     }
 
     /// Loads a built tool by the SHA-256 of its bytes, which are read only where the cache does not have it. Afterwards
@@ -108,6 +112,11 @@ impl Runtime {
     pub fn load_file(&self, path: &Path) -> Result<Tool, Error> {
         let bytes = fs_err::read(path).map_err(|source| Error::internal("read the built tool", source))?;
         self.load(&hex::encode(Sha256::digest(&bytes)), || Ok(bytes))
+    }
+
+    /// What the memories hold that wait for their next invocation.
+    pub fn idle_memory(&self) -> IdleMemory {
+        self.shared.memories.idle_memory()
     }
 
     /// The folder that the runtime keeps its files in.

@@ -38,6 +38,15 @@ impl Mapping {
         Self::at(start.cast(), len)
     }
 
+    /// The beginning of a file, to be read and written; what is written is this mapping's alone.
+    #[expect(unsafe_code, reason = "mapping a file")]
+    pub(crate) fn private(file: impl AsFd, len: usize) -> io::Result<Self> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: as above.
+        let start = unsafe { mmap(ptr::null_mut(), len, protection, MapFlags::PRIVATE, file, 0) }?;
+        Self::at(start.cast(), len)
+    }
+
     fn at(start: *mut u8, len: usize) -> io::Result<Self> {
         let start = NonNull::new(start).ok_or_else(|| io::Error::other("a mapping is at address zero"))?;
         Ok(Self { start, len })

@@ -26,12 +26,14 @@ use crate::{errno, machine_code, precompile, reset, time_zones};
 const COMPONENTIZE_PY: &str = "0.25.1";
 
 /// Raised when this file, or what it calls, makes something else out of the same inputs.
-const RECIPE: u32 = 3;
+const RECIPE: u32 = 4;
 
 /// The files of a base: the component behind its image, the image, and the values of its variables.
 const REST: &str = "rest.wasm";
 const IMAGE: &str = "image.wasm";
 const VARIABLES: &str = "variables.json";
+/// Where the application module leaves the addresses of the objects that are made immortal.
+const IMMORTAL: &str = "immortal";
 
 /// The package `toolplane`, as authors import it.
 static PACKAGE: Dir = include_dir!("$CARGO_MANIFEST_DIR/python/src");
@@ -157,13 +159,15 @@ fn make(cache: &Path, base: &Base) -> Result<(), Error> {
     progress.step("linking CPython");
     let linked = work.path().join("linked.wasm");
     link(&wit, &application, &python, &linked)?;
+    let immortal = fs_err::read_to_string(python.join(IMMORTAL)).map_err(fault)?;
+    fs_err::remove_file(python.join(IMMORTAL)).map_err(fault)?;
     PACKAGE.extract(&python).map_err(fault)?;
     time_zones::write(&python)?;
     let mut component = fs_err::read(&linked).map_err(fault)?;
     errno::name_lack_of_space(&mut component).map_err(|source| Error::internal("adapt the C library", source))?;
     let component = reset::export(&component).map_err(|source| Error::internal("extend the base", source))?;
     let Merged { rest, image, variables } =
-        merge::merge(&component).map_err(|source| Error::internal("merge the base's modules", source))?;
+        merge::merge(&component, &immortal).map_err(|source| Error::internal("merge the base's modules", source))?;
     fs_err::write(product.join(REST), &rest).map_err(fault)?;
     fs_err::write(product.join(IMAGE), &image.0).map_err(fault)?;
     let variables = serde_json::to_vec(&variables).map_err(|source| Error::internal("write the variables", source))?;

@@ -35,6 +35,7 @@ pub mod dependencies;
 pub mod egress;
 mod errno;
 pub mod error;
+mod immortal;
 pub mod input_schema;
 mod known_keys;
 mod load_request;

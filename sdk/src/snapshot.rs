@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde::Deserialize;
 use tempfile::TempDir;
 use wasmtime::component::{Instance, TypedFunc};
 use wasmtime::{Engine, Store};
@@ -11,6 +12,7 @@ use crate::artifact::{self, Artifact, Description, Label};
 use crate::base::Base;
 use crate::dependencies::Packages;
 use crate::error::Error;
+use crate::immortal;
 use crate::input_schema::InputSchema;
 use crate::load_request::LoadRequest;
 use crate::merge::{self, Image};
@@ -89,6 +91,15 @@ pub struct Loader {
     variables: Vec<i32>,
 }
 
+/// What the guest's `load` answers.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(flatten)]
+    description: Description,
+    /// As [`immortal::mark`] takes it.
+    immortal: String,
+}
+
 /// What a guest has become that has imported a project.
 struct Loaded {
     image: Image,
@@ -118,10 +129,10 @@ impl Loader {
         let request = LoadRequest::new(mounts, name, entry_point, None);
         let loaded = within(limits, &request, async |deadline| {
             let (guest, text) = self.call_load(mounts, &request, limits, &logs, deadline).await?;
-            let description: Description =
+            let Answer { description, immortal } =
                 serde_json::from_str(&text).map_err(|source| Error::internal("read the description", source))?;
             InputSchema::parse(&description.input_schema)?;
-            Ok((guest.measure(&self.variables).await?, description))
+            Ok((guest.measure(&self.variables, &immortal).await?, description))
         });
         loaded.map(|(image, description)| Loaded { image, description, logs: logs.take() })
     }
@@ -195,7 +206,7 @@ struct Measurable {
 impl Measurable {
     /// Lets the guest forget what belongs to its host, and takes its memory. The variables have to be as they were: the
     /// code that every tool shares has their values in it.
-    async fn measure(mut self, variables: &[i32]) -> Result<Image, Error> {
+    async fn measure(mut self, variables: &[i32], immortal: &str) -> Result<Image, Error> {
         let fault = |source: wasmtime::Error| Error::internal("measure the guest", anyhow::Error::from(source));
         let reset: TypedFunc<(), ()> = self.instance.get_typed_func(&mut self.store, reset::EXPORT).map_err(fault)?;
         reset.call_async(&mut self.store, ()).await.map_err(fault)?;
@@ -205,7 +216,11 @@ impl Measurable {
             self.instance.get_typed_func(&mut self.store, merge::MEASURE).map_err(fault)?;
         let (measured,) = measure.call_async(&mut self.store, ()).await.map_err(fault)?;
         match merge::split_measured(measured, variables.len()) {
-            Some((memory, left)) if left == variables => Ok(Image::new(&memory)),
+            Some((mut memory, left)) if left == variables => {
+                immortal::mark(&mut memory, immortal)
+                    .map_err(|source| Error::internal("make objects immortal", source))?;
+                Ok(Image::new(&memory))
+            }
             Some((_, left)) => {
                 let message = format!("the variables are {left:?}, and were {variables:?}");
                 Err(Error::internal("measure the guest", anyhow::Error::msg(message)))

@@ -8,6 +8,7 @@
 
 mod image;
 mod pagemap;
+mod protection;
 mod slot;
 mod slots;
 
@@ -20,6 +21,7 @@ use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
 pub(crate) use image::Image;
 use slot::Slot;
+pub use slots::IdleMemory;
 pub(crate) use slots::Slots;
 
 thread_local! {

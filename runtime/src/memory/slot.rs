@@ -22,13 +22,15 @@ pub(super) struct Slot {
     accessible: usize,
     /// What is mapped at the start, once something is.
     image: Option<Arc<Image>>,
+    /// Bytes of the image that are this slot's own, since they were written before the last reset.
+    resident: usize,
 }
 
 impl Slot {
     /// Reserves addresses, none of them accessible.
     pub(super) fn reserve(reserved: usize) -> io::Result<Self> {
         let reserved = Mapping::anonymous(reserved, ProtFlags::empty())?;
-        Ok(Self { reserved, accessible: 0, image: None })
+        Ok(Self { reserved, accessible: 0, image: None, resident: 0 })
     }
 
     pub(super) fn address(&self) -> *mut u8 {
@@ -37,6 +39,10 @@ impl Slot {
 
     pub(super) fn accessible(&self) -> usize {
         self.accessible
+    }
+
+    pub(super) fn resident(&self) -> usize {
+        self.resident
     }
 
     pub(super) fn has(&self, image: &Arc<Image>) -> bool {
@@ -50,7 +56,7 @@ impl Slot {
 
     /// Maps another image.
     #[expect(unsafe_code, reason = "mapping over addresses of the slot")]
-    pub(super) fn map(&mut self, image: Arc<Image>) -> io::Result<()> {
+    pub(super) fn map(&mut self, image: Arc<Image>, pages: Option<&PageMap>) -> io::Result<()> {
         self.close(0..self.accessible)?;
         self.accessible = 0;
         let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::FIXED);
@@ -58,7 +64,14 @@ impl Slot {
         unsafe { mmap(self.address().cast(), image.len(), protection, flags, image.file(), 0) }?;
         self.accessible = image.len();
         self.image = Some(image);
-        Ok(())
+        self.resident = 0;
+        pages.map_or(Ok(()), |pages| pages.watch(self.mapped()))
+    }
+
+    /// The addresses of the image.
+    fn mapped(&self) -> Range<usize> {
+        let start = self.address().addr();
+        start..start + self.image.as_ref().map_or(0, |image| image.len())
     }
 
     /// Makes more of it accessible, full of zeros.
@@ -84,6 +97,7 @@ impl Slot {
             self.close(image.len()..self.accessible)?;
             self.accessible = image.len();
         }
+        self.resident = 0;
         let Some(pages) = pages else { return self.discard(0..image.len()) };
         let start = self.address().addr();
         let (mut kept, mut above) = (0, None);
@@ -93,10 +107,13 @@ impl Slot {
             if kept > keep_resident {
                 above.get_or_insert(run.start);
             } else {
+                self.resident = kept;
                 self.restore(&image, run);
             }
         })?;
-        above.map_or(Ok(()), |above| self.discard(above..image.len()))
+        let Some(above) = above else { return Ok(()) };
+        self.discard(above..image.len())?;
+        pages.watch(start + above..start + image.len())
     }
 
     #[expect(unsafe_code, reason = "copying between mappings")]
@@ -153,12 +170,13 @@ mod tests {
     fn a_slot_is_as_it_was_after_any_use() {
         let folder = tempfile::tempdir().unwrap();
         let image = image(folder.path());
-        let mut slot = Slot::reserve(LEN * 2).unwrap();
-        slot.map(Arc::clone(&image)).unwrap();
-        let pristine = content(&mut slot).to_vec();
-        assert!(pristine.iter().any(|byte| *byte != 0));
-        let scanned = PageMap::open();
-        for pages in [scanned.as_ref(), None] {
+        // What the kernel has: writes are noted, or the kind of each page is looked at, or neither.
+        let ways = [PageMap::open(), PageMap::without_protection(), None];
+        for pages in ways.iter().map(Option::as_ref) {
+            let mut slot = Slot::reserve(LEN * 2).unwrap();
+            slot.map(Arc::clone(&image), pages).unwrap();
+            let pristine = content(&mut slot).to_vec();
+            assert!(pristine.iter().any(|byte| *byte != 0));
             // Twice each: the second time, what was written is resident.
             for (step, keep_resident) in [(2, LEN), (2, LEN), (1, LEN), (3, 64 * PAGE), (700, LEN), (2, 0)] {
                 for page in content(&mut slot).chunks_mut(PAGE).step_by(step) {
@@ -182,7 +200,7 @@ mod tests {
         let image = image(folder.path());
         let Some(pages) = PageMap::open() else { return };
         let mut slot = Slot::reserve(LEN * 2).unwrap();
-        slot.map(Arc::clone(&image)).unwrap();
+        slot.map(Arc::clone(&image), Some(&pages)).unwrap();
         let written = |slot: &Slot| {
             let start = slot.address().addr();
             let mut count = 0;

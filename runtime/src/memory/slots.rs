@@ -19,6 +19,16 @@ pub(crate) struct Slots {
     pages: Option<PageMap>,
 }
 
+/// Memories that wait for their next invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdleMemory {
+    /// How many there are.
+    pub memories: usize,
+    /// Bytes that they keep resident, since invocations have written there: what the next ones need not fault in, and
+    /// what has to be copied to make a memory clean.
+    pub resident_bytes: usize,
+}
+
 impl Slots {
     pub(crate) fn new(max_idle: usize, keep_resident: usize) -> Self {
         Self { idle: Mutex::default(), max_idle, keep_resident, pages: PageMap::open() }
@@ -36,7 +46,7 @@ impl Slots {
             Some(slot) => slot,
             None => Slot::reserve(needed)?,
         };
-        slot.map(image)?;
+        slot.map(image, self.pages.as_ref())?;
         Ok(slot)
     }
 
@@ -67,6 +77,11 @@ impl Slots {
             if idle.len() > self.max_idle { idle.pop_front() } else { None }
         };
         drop(surplus);
+    }
+
+    pub(crate) fn idle_memory(&self) -> IdleMemory {
+        let idle = self.idle();
+        IdleMemory { memories: idle.len(), resident_bytes: idle.iter().map(Slot::resident).sum() }
     }
 
     fn idle(&self) -> MutexGuard<'_, VecDeque<Slot>> {

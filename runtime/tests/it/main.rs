@@ -1,6 +1,8 @@
 //! The program as a newcomer meets it. What it does with tools is tested end to end, in the crate `tests`; that this
 //! file is here is also what makes `cargo test --workspace` build the program.
 
+mod costs;
+
 use std::process::{Command, Output};
 
 fn runtime(arguments: &[&str]) -> Output {

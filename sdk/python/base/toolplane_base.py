@@ -9,6 +9,8 @@ import sys
 
 STANDARD_LIBRARY = "/python"
 HANDED_OUT = "/1"
+#: The file beside it that names the objects which the host makes immortal.
+IMMORTAL = "immortal"
 #: What no tool can use in a sandbox without processes and screens, and what only CPython's own makers need.
 LEFT_OUT = {"test", "idlelib", "tkinter", "turtledemo", "ensurepip", "__pycache__", "pydoc_data", "lib2to3"}
 
@@ -27,6 +29,7 @@ def _hand_out(source: str, target: str) -> None:
 
 _hand_out(STANDARD_LIBRARY, HANDED_OUT)
 
+from toolplane import guest  # noqa: E402
 from toolplane.guest import WitWorld  # noqa: E402, F401  the world's exports are looked up here
 
 # What is imported here costs no tool anything later; it is what the `toolplane` package and most tools use.
@@ -43,12 +46,10 @@ import traceback  # noqa: E402, F401
 import typing  # noqa: E402, F401
 import uuid  # noqa: E402, F401
 
-# The collector would look at all of this at every build, and write to it: 60 ms of what an author waits for.
-import gc  # noqa: E402
-
-gc.collect()
-gc.freeze()
-
 # From here on the library is found where the host mounts it. The package `toolplane` lies beside it there.
 sys.path[:] = [STANDARD_LIBRARY]
 sys.path_importer_cache.clear()
+
+# A build would otherwise look at all of this again, and write to it: 60 ms of what an author waits for.
+with open(f"{HANDED_OUT}/{IMMORTAL}", "w") as file:
+    file.write(guest.settle())

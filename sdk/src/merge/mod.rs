@@ -23,6 +23,8 @@ mod resolve;
 use anyhow::{Result, bail, ensure};
 use wasmparser::{Validator, WasmFeatures};
 
+use crate::immortal;
+
 pub use image::{Content, Image, complete, empty, imported, split};
 pub use measure::{EXPORT as MEASURE, split as split_measured};
 
@@ -43,8 +45,9 @@ pub struct Merged {
     pub variables: Vec<i32>,
 }
 
-/// Merges the modules of a component that wit-component has linked and whose instance was snapshotted.
-pub fn merge(component: &[u8]) -> Result<Merged> {
+/// Merges the modules of a component that wit-component has linked and whose instance was snapshotted, and makes the
+/// objects of its memory immortal that `immortal` names.
+pub fn merge(component: &[u8], immortal: &str) -> Result<Merged> {
     let graph = graph::Graph::read(component)?;
     let resolver = resolve::Resolver::new(&graph)?;
     let plan = module::Plan::new(&graph, &resolver)?;
@@ -63,6 +66,7 @@ pub fn merge(component: &[u8]) -> Result<Merged> {
             bytes[place..place + data.len()].copy_from_slice(data);
         }
     }
+    immortal::mark(&mut bytes, immortal)?;
     let variables = plan.variables.iter().map(|variable| resolver.initial(*variable)).collect::<Result<_>>()?;
     let merged = Merged { rest, image: Image::new(&bytes), variables };
     Validator::new_with_features(WasmFeatures::all()).validate_all(&complete(&merged.rest, &merged.image))?;

@@ -117,7 +117,7 @@ const ESCAPES: &[(&str, Must)] = &[
     ("a_stop_iteration", Fail("StopIteration", "")),
     ("closed_output", Return("closed")),
     ("replaced_output", Return("replaced")),
-    ("no_builtins", Fail("ImportError", "")),
+    ("no_builtins", Fail("NameError", "")),
     ("no_json", Return("{\"a\":1}")),
     ("a_patched_sdk", Return("patched")),
     ("a_patched_failure", ABORTED),

@@ -22,8 +22,8 @@ class Egress:
 _egress: Egress | None = None
 
 
-def install(egress: Egress) -> None:
-    """Sets what this invocation may connect to."""
+def install(egress: Egress | None) -> None:
+    """Sets what this invocation may connect to; None while a tool is built."""
     global _egress
     _egress = egress
 

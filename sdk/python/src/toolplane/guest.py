@@ -12,11 +12,17 @@ other one.
 import wit_world
 from componentize_py_types import Err
 
-from toolplane import invoking, loading, repairs, surroundings
+from toolplane import heap, invoking, loading, repairs, surroundings, warm_up
 from toolplane.errors import DefinitionError, Problem
 from toolplane.unicode import well_formed
 
 repairs.install()
+
+
+def settle() -> str:
+    """Ends the making of the base. Answers what `heap.settle` does."""
+    warm_up.run()
+    return heap.settle()
 
 
 class WitWorld(wit_world.WitWorld):

@@ -49,7 +49,7 @@ at_return: list[Callable[[], None]] = []
 at_exit: list[Callable[[], None]] = []
 
 
-def install(tool: LoadedTool) -> None:
+def install(tool: LoadedTool | None) -> None:
     """Makes this the tool that `invoke` runs."""
     global _tool
     _tool = tool

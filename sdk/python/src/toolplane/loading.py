@@ -3,12 +3,12 @@
 What this leaves behind is the snapshot: each invocation starts from a copy of this process.
 """
 
-import gc
 import importlib
 import inspect
 import json
 import os
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +17,9 @@ from toolplane.errors import DefinitionError, Problem
 from toolplane.invoking import Callee, LoadedTool
 from toolplane.project import Project
 from toolplane.tool import Tool
+
+# What is done to the heap before it is snapshotted. The guest sets it; on an author's machine there is no snapshot.
+settle: Callable[[], str] = str
 
 
 def load(text: str) -> str:
@@ -28,7 +31,7 @@ def load(text: str) -> str:
     if project.tests is not None:
         _find_modules(project)
         return str(testing.run(project, project.tests))
-    description, problems = "", list[Problem]()
+    description, problems = dict[str, Any](), list[Problem]()
     hygiene.begin()
     reads = variables.begin(project)
     try:
@@ -41,11 +44,7 @@ def load(text: str) -> str:
     # What an import that failed leaves open says nothing. What it read may be why it failed.
     if problems := variables.before(read, problems or left_open):
         raise DefinitionError(problems)
-    # The collector writes into every object that it visits, and each page that is written to is copied for
-    # every invocation: what is loaded now is taken out of its sight.
-    gc.collect()
-    gc.freeze()
-    return description
+    return json.dumps(description | {"immortal": settle()}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def unexpected(error: BaseException) -> Problem:
@@ -53,7 +52,7 @@ def unexpected(error: BaseException) -> Problem:
     return Problem(f"loading failed inside the SDK: {type(error).__name__}: {error}", remedy="report this as a bug")
 
 
-def _load(project: Project) -> str:
+def _load(project: Project) -> dict[str, Any]:
     module_name, _, attribute = project.entry_point.partition(":")
     if not all(part.isidentifier() for part in f"{module_name}.{attribute}".split(".")):
         raise _pyproject(
@@ -92,7 +91,7 @@ def _load(project: Project) -> str:
             simulation=simulation,
         )
     )
-    description = {
+    return {
         "name": project.name,
         "description": parameters.description,
         "input_schema": input_schema,
@@ -100,7 +99,6 @@ def _load(project: Project) -> str:
         "has_simulation": simulation is not None,
         "modules": project.modules(),
     }
-    return json.dumps(description, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _find_modules(project: Project) -> None:

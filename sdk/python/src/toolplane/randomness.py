@@ -36,6 +36,12 @@ def install() -> None:
     cls.seed, cls.setstate = seed, setstate
 
 
+def build_on() -> None:
+    """What began was no invocation: generators are noted again."""
+    global _building
+    _building = True
+
+
 def begin() -> None:
     """An invocation begins."""
     global _building

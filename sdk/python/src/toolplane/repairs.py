@@ -1,11 +1,16 @@
 """Every repair of the platform, made before the base is snapshotted. Each is a file of its own that says why."""
 
+import atexit
+import logging
+
 from toolplane import (
     asyncio_repair,
     executors,
     hashes,
+    heap,
     hygiene,
     invoking,
+    loading,
     network_repair,
     processes,
     randomness,
@@ -28,6 +33,7 @@ def install() -> None:
     hashes.install()
     randomness.install()
     hygiene.install()
+    loading.settle = heap.settle
     invoking.at_begin += [turns.begin, randomness.begin]
     invoking.at_return.append(turns.end)
     invoking.at_exit.append(_run_exit_functions)
@@ -35,6 +41,7 @@ def install() -> None:
 
 def _run_exit_functions() -> None:
     """What was registered with `atexit` runs when a process ends, and for a tool that is now. It prints what it raises."""
-    import atexit
-
-    atexit._run_exitfuncs()
+    # Nearly always there is one function, which flushes the handlers of `logging`, and one handler, which writes to where
+    # we flush ourselves: the tool has registered nothing.
+    if atexit._ncallbacks() > 1 or len(getattr(logging, "_handlerList")) > 1:
+        atexit._run_exitfuncs()
