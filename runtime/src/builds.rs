@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use sdk::Problem;
 use sdk::artifact;
 use sdk::base::{self, Base};
-use sdk::dependencies::{self, Lock, Settings, resolve};
-use sdk::project::Project;
+use sdk::dependencies::{self, Lock, Packages, Settings, resolve};
+use sdk::project::{Project, Survey};
 use sdk::sandbox::Limits;
 use sdk::snapshot::Snapshotter;
 use sha2::{Digest, Sha256};
@@ -48,6 +49,44 @@ pub fn build(cache: &Path, folder: &Path, settings: &Settings) -> Result<PathBuf
     fs_err::write(work.path(), &built.bytes).map_err(fault)?;
     work.persist(&target).map_err(|error| fault(error.error))?;
     Ok(target)
+}
+
+/// Builds the project in a folder, or refuses it with everything that is wrong with it, as far as it can be known: a
+/// manifest or packages that are at fault hide nothing of what is wrong with its code.
+pub fn check(cache: &Path, folder: &Path, settings: &Settings) -> Result<PathBuf, Error> {
+    let refused = match build(cache, folder, settings) {
+        Err(Error::Build(sdk::Error::Refused(problems))) => problems,
+        done => return done,
+    };
+    let Survey { manifest, mut problems, has_all_dependencies } = Project::survey(folder)?;
+    let project = Project { folder: folder.to_owned(), manifest };
+    let snapshotter = Snapshotter::new(Base::find_or_make(cache)?)?;
+    let installed = lock_of(&project, settings, cache)
+        .and_then(|lock| Ok(dependencies::install(&project, &lock, settings, snapshotter.base(), cache)?));
+    let packages = refusals(installed, &mut problems)?;
+    if problems.is_empty() {
+        // So it was the code that was refused.
+        return Err(sdk::Error::Refused(refused).into());
+    }
+    if !project.manifest.entry_point.is_empty() {
+        let has_all = has_all_dependencies && packages.is_some();
+        let packages = packages.unwrap_or_else(|| Packages::none(cache));
+        let surveyed = snapshotter.survey(&project, &packages, has_all, &Limits::for_build());
+        refusals(surveyed.map_err(Error::from), &mut problems)?;
+    }
+    Err(sdk::Error::Refused(problems).into())
+}
+
+/// What was done, or none where it was refused: why goes to the other problems.
+fn refusals<T>(done: Result<T, Error>, problems: &mut Vec<Problem>) -> Result<Option<T>, Error> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(Error::Build(sdk::Error::Refused(found))) => {
+            problems.extend(found);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The project's own lock, or the one that was made of its dependencies first.

@@ -1,6 +1,8 @@
-//! The keys of our own table in a `pyproject.toml`. A key that nobody knows is refused with the one that was meant.
+//! The keys of our own table in a `pyproject.toml`. A key that nobody knows is refused with the one that was meant, and a
+//! value that is not what its key takes with how to write it.
 
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::error::Problem;
 
@@ -9,8 +11,123 @@ const TOOLPLANE: [&str; 7] = ["entry-point", "env", "secrets", "timeout", "memor
 /// The keys of `[tool.toolplane.egress]`.
 const EGRESS: [&str; 2] = ["allow", "tcp"];
 
-/// Takes unknown keys out of our table, so that the rest can be read. Each is told with where it stands.
-pub(crate) fn take_unknown(manifest: &mut DeTable<'_>) -> Vec<(Problem, usize)> {
+/// The table of what a project needs to be worked on (PEP 735).
+const GROUPS: &str = "dependency-groups";
+
+/// What a key takes.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text(&'static str),
+    Texts(&'static str),
+    List(&'static str),
+    Table,
+}
+
+/// Keys of a table.
+type Keys = &'static [(&'static str, Kind)];
+
+/// The keys that are read, each with what it takes and an example of it.
+const TABLES: [(&[&str], Keys); 6] = [
+    (&[], &[("project", Kind::Table), ("tool", Kind::Table), (GROUPS, Kind::Table)]),
+    (&["tool"], &[("toolplane", Kind::Table)]),
+    (
+        &["project"],
+        &[
+            ("name", Kind::Text("weather")),
+            ("description", Kind::Text("Forecasts for a place")),
+            ("dependencies", Kind::Texts("httpx>=0.28")),
+        ],
+    ),
+    // What it lists may be tables.
+    (&[GROUPS], &[("dev", Kind::List("pytest"))]),
+    (
+        &["tool", "toolplane"],
+        &[
+            ("entry-point", Kind::Text("weather:forecast")),
+            ("env", Kind::Texts("WEATHER_UNITS")),
+            ("secrets", Kind::Texts("WEATHER_API_KEY")),
+            ("timeout", Kind::Text("30s")),
+            ("memory", Kind::Text("256MiB")),
+            ("egress", Kind::Table),
+            ("bound-secrets", Kind::Table),
+        ],
+    ),
+    (
+        &["tool", "toolplane", "egress"],
+        &[("allow", Kind::Texts("api.example.com")), ("tcp", Kind::Texts("smtp.example.com:587"))],
+    ),
+];
+
+/// Takes out of the manifest what hinders reading the rest. Each is told with where it stands.
+pub(crate) fn take_wrong(manifest: &mut DeTable<'_>) -> Vec<(Problem, usize)> {
+    let mut wrong = take_unknown(manifest);
+    for (path, keys) in TABLES {
+        let found = path.iter().try_fold(&mut *manifest, |parent, name| table(parent, name));
+        let Some(found) = found else { continue };
+        for (key, kind) in keys {
+            let Some((_, value)) = found.iter_mut().find(|(name, _)| name.get_ref() == key) else { continue };
+            let place = value.span().start;
+            if let Some(problem) = misfit(path, key, *kind, value.get_ref()) {
+                wrong.push((problem, place));
+                found.remove(*key);
+            } else if let (Kind::Texts(_), DeValue::Array(items)) = (kind, value.get_mut()) {
+                wrong.extend(take_others(key, *kind, items));
+            }
+        }
+    }
+    wrong
+}
+
+fn misfit(path: &[&str], key: &str, kind: Kind, value: &DeValue<'_>) -> Option<Problem> {
+    let wanted = match (kind, value) {
+        (Kind::Text(_), DeValue::String(_))
+        | (Kind::Texts(_) | Kind::List(_), DeValue::Array(_))
+        | (Kind::Table, DeValue::Table(_)) => {
+            return None;
+        }
+        (Kind::Text(_), _) => "a text in quotes",
+        (Kind::Texts(_) | Kind::List(_), _) => "a list of texts",
+        (Kind::Table, _) => "a table",
+    };
+    Some(Problem::new(format!("`{key}` is {}, and takes {wanted}", named(value)), written(path, key, kind)))
+}
+
+/// Leaves only texts in a list.
+fn take_others(key: &str, kind: Kind, items: &mut DeArray<'_>) -> Vec<(Problem, usize)> {
+    let (mut texts, mut wrong) = (DeArray::new(), Vec::new());
+    for item in items.iter().cloned() {
+        if item.get_ref().is_str() {
+            texts.push(item);
+            continue;
+        }
+        let message = format!("`{key}` lists {}, and takes texts in quotes", named(item.get_ref()));
+        wrong.push((Problem::new(message, written(&[], key, kind)), Spanned::span(&item).start));
+    }
+    *items = texts;
+    wrong
+}
+
+fn written(path: &[&str], key: &str, kind: Kind) -> String {
+    match kind {
+        Kind::Text(example) => format!("write it like `{key} = \"{example}\"`"),
+        Kind::Texts(example) | Kind::List(example) => format!("write it like `{key} = [\"{example}\"]`"),
+        Kind::Table => format!("write it as a table, `[{}]`", [path, &[key]].concat().join(".")),
+    }
+}
+
+fn named(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "one text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "a truth value",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// Takes unknown keys out of our table.
+fn take_unknown(manifest: &mut DeTable<'_>) -> Vec<(Problem, usize)> {
     let Some(tool) = table(manifest, "tool") else { return Vec::new() };
     let Some(toolplane) = table(tool, "toolplane") else { return misspelt_table(tool) };
     let mut unknown = take(toolplane, "[tool.toolplane]", &TOOLPLANE);
@@ -23,7 +140,7 @@ pub(crate) fn take_unknown(manifest: &mut DeTable<'_>) -> Vec<(Problem, usize)> 
 
 /// Others keep their tables beside ours, but none that is called nearly the same.
 fn misspelt_table(tool: &DeTable<'_>) -> Vec<(Problem, usize)> {
-    let keys = tool.keys().filter(|key| is_near(key.get_ref(), "toolplane"));
+    let keys = tool.keys().filter(|key| key.get_ref() != "toolplane" && is_near(key.get_ref(), "toolplane"));
     let problem = |name: &str| {
         Problem::new(format!("`[tool.{name}]` is not a table that is read"), "did you mean `[tool.toolplane]`?")
     };

@@ -58,9 +58,28 @@ pub struct Manifest {
     pub egress: Egress,
 }
 
+/// A manifest that is read as far as it can be.
+pub struct Survey {
+    /// What it says, without what is wrong. An entry point that is wrong is empty.
+    pub manifest: Manifest,
+    /// Everything that is wrong with it.
+    pub problems: Vec<Problem>,
+    /// Whether all dependencies that it names could be read.
+    pub has_all_dependencies: bool,
+}
+
 impl Project {
     /// Reads the manifest of the project in a folder.
     pub fn read(folder: &Path) -> Result<Self, Error> {
+        Ok(Self { folder: folder.to_owned(), manifest: Manifest::parse(&Self::text(folder)?)? })
+    }
+
+    /// Reads the manifest of the project in a folder as far as it can be read.
+    pub fn survey(folder: &Path) -> Result<Survey, Error> {
+        Manifest::survey(&Self::text(folder)?)
+    }
+
+    fn text(folder: &Path) -> Result<String, Error> {
         let missing = || {
             Problem::new(
                 format!("there is no {MANIFEST} in the project's folder"),
@@ -68,6 +87,11 @@ impl Project {
             )
             .at(MANIFEST, None)
         };
+        if !folder.is_dir() {
+            let what = if folder.is_file() { "is a file, and no project's folder" } else { "is not there" };
+            let message = format!("`{}` {what}", folder.display());
+            return Err(Problem::new(message, "name a project's folder; `runtime new NAME` makes one").into());
+        }
         let path = folder.join(MANIFEST);
         let size = fs_err::metadata(&path).map_err(|_| missing())?.len();
         if size > MANIFEST_BYTES {
@@ -75,9 +99,8 @@ impl Project {
             return Err(Problem::new(message, "keep data in files of its own").at(MANIFEST, None).into());
         }
         let bytes = fs_err::read(&path).map_err(|source| Error::internal("read the manifest", source))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| Problem::new("it is not UTF-8", "save it as UTF-8").at(MANIFEST, None))?;
-        Ok(Self { folder: folder.to_owned(), manifest: Manifest::parse(&text)? })
+        let unreadable = || Problem::new("it is not UTF-8", "save it as UTF-8").at(MANIFEST, None);
+        Ok(String::from_utf8(bytes).map_err(|_| unreadable())?)
     }
 }
 
@@ -89,17 +112,40 @@ impl Manifest {
 
     /// Parses the text of a `pyproject.toml`, and says everything that is wrong with it at once.
     pub fn parse(text: &str) -> Result<Self, Error> {
+        let Survey { manifest, problems, .. } = Self::survey(text)?;
+        if problems.is_empty() { Ok(manifest) } else { Err(Error::Refused(problems)) }
+    }
+
+    /// Reads as much of a `pyproject.toml` as can be read. It fails where that is nothing.
+    fn survey(text: &str) -> Result<Survey, Error> {
         let line_of = |offset: usize| text[..offset.min(text.len())].matches('\n').count() as u32 + 1;
         let unreadable = |error: toml::de::Error| {
             Problem::new(error.message().trim_end().replace('\n', ", "), "mend that line")
                 .at(MANIFEST, error.span().map(|span| line_of(span.start)))
         };
-        let mut table = DeTable::parse(text).map_err(unreadable)?;
-        let unknown = known_keys::take_unknown(table.get_mut());
+        let (mut table, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            let mut problems: Vec<_> = errors.into_iter().map(unreadable).collect();
+            // What follows from a fault often stands in the same line.
+            problems.dedup_by_key(|problem| problem.line);
+            return Err(Error::Refused(problems));
+        }
+        let wrong = known_keys::take_wrong(table.get_mut());
         let located = |(problem, place): (Problem, usize)| problem.at(MANIFEST, Some(line_of(place)));
-        let mut problems: Vec<_> = unknown.into_iter().map(located).collect();
+        let mut problems: Vec<_> = wrong.into_iter().map(located).collect();
+        let is_told = |problems: &[Problem], key: &str| {
+            problems.iter().any(|problem| problem.message.starts_with(&format!("`{key}` is")))
+        };
+        let mut has_all_dependencies = !problems.iter().any(|problem| problem.message.starts_with("`dependencies`"));
+        let is_named = !is_told(&problems, "name");
+        let is_entered = !is_told(&problems, "entry-point");
         let file = File::deserialize(Deserializer::from(table)).map_err(unreadable);
-        let file = file.map_err(|problem| Error::Refused(problems.iter().cloned().chain([problem]).collect()))?;
+        let file = file.map_err(|problem| {
+            // It is in the reader's own words: what was not thought of above.
+            problems.push(Problem { message: "what stands here cannot be read".to_owned(), ..problem });
+            problems.sort_by_key(|problem| problem.line.unwrap_or(u32::MAX));
+            Error::Refused(problems.clone())
+        })?;
 
         let mut report = |line: Option<u32>, message: String, remedy: &str| {
             problems.push(Problem::new(message, remedy).at(MANIFEST, line));
@@ -107,7 +153,7 @@ impl Manifest {
         let project = file.project.unwrap_or_default();
         let tool = file.tool.and_then(|tool| tool.toolplane).unwrap_or_default();
 
-        if project.name.is_none() {
+        if project.name.is_none() && is_named {
             report(None, "`[project] name` is missing".to_owned(), "add `name = \"…\"` under `[project]`");
         }
         let mut dependencies = Vec::new();
@@ -115,7 +161,10 @@ impl Manifest {
             let line = line_of(text.span().start);
             match Dependency::parse(text.get_ref(), line) {
                 Ok(dependency) => dependencies.push(dependency),
-                Err((message, remedy)) => report(Some(line), message, remedy),
+                Err((message, remedy)) => {
+                    has_all_dependencies = false;
+                    report(Some(line), message, remedy);
+                }
             }
         }
         let mut dev_dependencies = Vec::new();
@@ -132,7 +181,7 @@ impl Manifest {
             }
         }
         match &tool.entry_point {
-            None => report(
+            None if is_entered => report(
                 None,
                 "`[tool.toolplane] entry-point` is missing".to_owned(),
                 "add `entry-point = \"module:function\"` under `[tool.toolplane]`",
@@ -142,7 +191,7 @@ impl Manifest {
                 format!("entry point `{}` is not of the form module:function", entry.get_ref()),
                 "write it like `weather:forecast` or `weather.forecasts:daily`",
             ),
-            Some(_) => {}
+            _ => {}
         }
         for name in tool.env.iter().chain(&tool.secrets) {
             if !is_variable_name(name.get_ref()) {
@@ -201,26 +250,29 @@ impl Manifest {
                 "remove the table, and name the secret under `secrets`",
             );
         }
-        if !problems.is_empty() {
-            return Err(Error::Refused(problems));
-        }
         let variables = tool.env.iter().chain(&tool.secrets);
         let variable_lines = variables.map(|name| (name.get_ref().clone(), line_of(name.span().start))).collect();
         let texts = |list: Vec<Spanned<String>>| list.into_iter().map(Spanned::into_inner).collect();
-        Ok(Self {
+        let manifest = Self {
             name: project.name.unwrap_or_default(),
             description: project.description,
             dependencies,
             dev_dependencies,
             entry_point_line: tool.entry_point.as_ref().map_or(1, |entry| line_of(entry.span().start)),
-            entry_point: tool.entry_point.map(Spanned::into_inner).unwrap_or_default(),
+            entry_point: tool
+                .entry_point
+                .map(Spanned::into_inner)
+                .filter(|entry| is_entry_point(entry))
+                .unwrap_or_default(),
             env: texts(tool.env),
             secrets: texts(tool.secrets),
             variable_lines,
             timeout,
             memory_bytes,
             egress,
-        })
+        };
+        problems.sort_by_key(|problem| problem.line.unwrap_or(u32::MAX));
+        Ok(Survey { manifest, problems, has_all_dependencies })
     }
 }
 
@@ -362,11 +414,11 @@ line-length = 100
         let text = "[project]\ndependencies = [\"httpx >> 0.28\"]\n[tool.toolplane]\nentry-point = \"weather\"\ntimeout = \"soon\"\nenv = [\"units\"]\n";
         let problems = problems(text);
         assert_eq!(problems.len(), 5, "{problems:#?}");
-        assert!(problems[0].contains("`[project] name` is missing"));
-        assert!(problems[1].starts_with("pyproject.toml:2: dependency `httpx >> 0.28`"));
-        assert!(problems[2].starts_with("pyproject.toml:4: entry point `weather`"));
+        assert!(problems[0].starts_with("pyproject.toml:2: dependency `httpx >> 0.28`"));
+        assert!(problems[1].starts_with("pyproject.toml:4: entry point `weather`"));
+        assert!(problems[2].starts_with("pyproject.toml:5: `soon` is no duration"));
         assert!(problems[3].starts_with("pyproject.toml:6: variable name `units`"));
-        assert!(problems[4].starts_with("pyproject.toml:5: `soon` is no duration"));
+        assert!(problems[4].contains("`[project] name` is missing"));
     }
 
     #[test]
@@ -391,8 +443,8 @@ line-length = 100
         for (problem, told) in problems.iter().zip([
             "pyproject.toml:5: unknown key `time-out` in `[tool.toolplane]`\n  to do: did you mean `timeout`?",
             "pyproject.toml:6: unknown key `region` in `[tool.toolplane]`\n  to do: remove it; the keys are `entry-point`, ",
-            "pyproject.toml:9: unknown key `allowed` in `[tool.toolplane.egress]`\n  to do: did you mean `allow`?",
             "pyproject.toml:7: `soon` is no duration",
+            "pyproject.toml:9: unknown key `allowed` in `[tool.toolplane.egress]`\n  to do: did you mean `allow`?",
         ]) {
             assert!(problem.starts_with(told), "{problem}");
         }
@@ -407,6 +459,14 @@ line-length = 100
 
     #[test]
     fn broken_toml_names_its_line() {
+        let told = problems("dependency-groups = 1\n[project]\nname = 7\n[tool]\ntoolplane = 1\n");
+        for (problem, start) in told.iter().zip([
+            "pyproject.toml:1: `dependency-groups` is a number, and takes a table\n  to do: write it as a table, `[dependency-groups]`",
+            "pyproject.toml:3: `name` is a number, and takes a text in quotes\n  to do: write it like `name = \"weather\"`",
+            "pyproject.toml:5: `toolplane` is a number, and takes a table\n  to do: write it as a table, `[tool.toolplane]`",
+        ]) {
+            assert!(problem.starts_with(start), "{told:#?}");
+        }
         assert!(problems("[project]\nname = \n")[0].starts_with("pyproject.toml:2: "));
     }
 }

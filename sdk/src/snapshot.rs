@@ -54,20 +54,48 @@ impl Snapshotter {
     ///
     /// It blocks, and must not be called on a thread of an async executor.
     pub fn draft(&self, project: &Project, packages: &Packages, limits: &Limits) -> Result<Draft, Error> {
-        let archive = artifact::pack(&project.folder)?;
-        let stage = self.work.folder().map_err(|source| Error::internal("make a folder", source))?;
-        artifact::unpack(&archive, stage.path()).map_err(|source| Error::internal("stage the project", source))?;
-        let mut mounts = vec![
-            Mount { host: self.base.python(), guest: "/python", access: Access::Read },
-            Mount { host: stage.path().to_owned(), guest: "/tool", access: Access::Read },
-        ];
-        mounts.extend(packages.mount());
+        let (archive, stage) = self.stage(project)?;
+        let mounts = self.mounts(&stage, packages);
         let manifest = &project.manifest;
         let loaded = self.loader.load(&mounts, &manifest.name, &manifest.entry_point, limits);
         let loaded = loaded.map_err(|error| error.located(MANIFEST, manifest.entry_point_line))?;
         let Loaded { image, description, logs } = loaded;
         let label = Label::new(&self.base.key, description, &project.manifest, packages);
         Ok(Draft { label, image, files: stage, archive, logs })
+    }
+
+    /// Imports a project of which something is known to be wrong, and says what else is. Where packages are missing that
+    /// it asks for, nothing is said of modules that are not there.
+    ///
+    /// It blocks, and must not be called on a thread of an async executor.
+    pub fn survey(&self, project: &Project, packages: &Packages, has_all: bool, limits: &Limits) -> Result<(), Error> {
+        let (_, stage) = self.stage(project)?;
+        let mounts = self.mounts(&stage, packages);
+        let manifest = &project.manifest;
+        let mut request = LoadRequest::new(&mounts, &manifest.name, &manifest.entry_point, None);
+        request.is_incomplete = !has_all;
+        let logs = Logs::new(limits.log_bytes);
+        let loaded = within(limits, &request, async |deadline| {
+            self.loader.call_load(&mounts, &request, limits, &logs, deadline).await.map(drop)
+        });
+        loaded.map_err(|error| error.located(MANIFEST, manifest.entry_point_line))
+    }
+
+    /// A copy of the project's files, and the same as an archive.
+    fn stage(&self, project: &Project) -> Result<(Vec<u8>, TempDir), Error> {
+        let archive = artifact::pack(&project.folder)?;
+        let stage = self.work.folder().map_err(|source| Error::internal("make a folder", source))?;
+        artifact::unpack(&archive, stage.path()).map_err(|source| Error::internal("stage the project", source))?;
+        Ok((archive, stage))
+    }
+
+    fn mounts(&self, stage: &TempDir, packages: &Packages) -> Vec<Mount> {
+        let mut mounts = vec![
+            Mount { host: self.base.python(), guest: "/python", access: Access::Read },
+            Mount { host: stage.path().to_owned(), guest: "/tool", access: Access::Read },
+        ];
+        mounts.extend(packages.mount());
+        mounts
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use runtime::Error;
 use runtime::input::InputLimits;
-use runtime::invoke::Limits;
+use runtime::invoke::{Call, Limits};
 use runtime::outcome::Outcome;
 use sdk::dependencies::Settings;
 use serde_json::{Value, json};
@@ -18,24 +18,16 @@ use super::{call, exit, shown};
 
 Examples:
   runtime bench weather --input '{\"city\": \"Ghent\"}'
-  runtime bench weather.wasm --input @input.json --count 1000 --json")]
+  runtime bench weather.tool --input @input.json --count 1000 --json")]
 pub struct Arguments {
     /// The project's folder, or a built file.
     #[arg(default_value = ".", value_name = "PROJECT")]
     tool: PathBuf,
-    /// The input: JSON, `@FILE`, or `-` for standard input.
-    #[arg(long, default_value = "{}", value_name = "JSON")]
-    input: String,
-    /// How many calls, one after another.
-    #[arg(long, default_value_t = 200, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// How many calls, one after another; several inputs take turns.
+    #[arg(long, default_value_t = 200, value_name = "NUMBER", value_parser = count)]
     count: u32,
-    /// Print the figures as JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     call: call::Arguments,
-    #[command(flatten)]
-    network: super::network::Arguments,
 }
 
 impl Arguments {
@@ -44,23 +36,35 @@ impl Arguments {
     }
 }
 
+/// More would hold more times in memory than anybody looks at.
+const MOST_CALLS: u32 = 1_000_000;
+
+fn count(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST_CALLS).contains(number));
+    number.ok_or_else(|| format!("write a whole number from 1 to {MOST_CALLS}"))
+}
+
 /// The parts of a call, in the order of time.
 const PARTS: [&str; 4] = ["start", "run", "clean_up", "total"];
 
 pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Result<ExitCode, Error> {
-    let parameters = call::input(&arguments.input)?;
+    let parameters = arguments.call.parameters()?;
     let built = super::built_file(&arguments.tool, cache, settings)?;
     let started = Instant::now();
-    let tool = super::single_runtime(cache, arguments.network.settings())?.load_file(&built)?;
+    let tool = super::single_runtime(cache, arguments.call.network())?.load_file(&built)?;
     let load = started.elapsed();
-    tool.check_input(&parameters, &InputLimits::default())?;
-    let call = arguments.call.call(&parameters, tool.label(), &arguments.tool)?;
+    parameters.iter().try_for_each(|parameters| tool.check_input(parameters, &InputLimits::default()))?;
+    let calls = parameters.iter().map(|parameters| {
+        let call = arguments.call.call(parameters, tool.label(), &arguments.tool)?;
+        Ok(Call { echoes_logs: false, ..call })
+    });
+    let calls = calls.collect::<Result<Vec<_>, Error>>()?;
     let executor = super::executor()?;
     let mut times: [Vec<Duration>; PARTS.len()] = Default::default();
     let mut peak_memory_bytes = 0;
-    for _ in 0..arguments.count {
+    for call in calls.iter().cycle().take(arguments.count as usize) {
         let started = Instant::now();
-        let report = executor.block_on(tool.invoke(&call, &Limits::default()))?;
+        let report = executor.block_on(tool.invoke(call, &Limits::default()))?;
         let total = started.elapsed();
         if let Outcome::Failed(failure) = &report.outcome {
             eprint!("{}", report.logs);
@@ -72,7 +76,7 @@ pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Resul
         peak_memory_bytes = peak_memory_bytes.max(report.peak_memory_bytes);
     }
     times.iter_mut().for_each(|times| times.sort());
-    if arguments.json {
+    if arguments.call.json {
         let parts = PARTS.iter().zip(&times);
         let parts: serde_json::Map<_, _> = parts.map(|(name, times)| ((*name).to_owned(), figures(times))).collect();
         println!(

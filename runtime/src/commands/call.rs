@@ -1,19 +1,38 @@
 //! What a tool is called with, for all commands that run one.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use runtime::Error;
+use runtime::input::Mismatch;
 use runtime::invoke::{Call, Hidden, Mode};
+use runtime::network::NetworkSettings;
 use sdk::Problem;
 use sdk::artifact::Label;
 use sdk::project::{MANIFEST, Project};
 use serde_json::Value;
 
+/// One declaration for `run`, `dev` and `bench`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The input of a call: JSON, `@FILE`, or `-` for standard input; may be repeated, for a call each.
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    input: Vec<String>,
+    /// Print what there is to say as JSON, a line for each report.
+    #[arg(long)]
+    pub json: bool,
+    /// How the tool is to run.
+    #[arg(long, default_value = "regular", value_enum)]
+    mode: ModeArgument,
+    #[command(flatten)]
+    variables: Variables,
+    #[command(flatten)]
+    network: super::network::Arguments,
+}
+
 #[derive(clap::Args)]
 #[command(next_help_heading = "Variables")]
-pub struct Arguments {
+struct Variables {
     /// An environment variable: `NAME=VALUE`, `NAME@FILE`, or `NAME` to hand on your own; may be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     env: Vec<(String, Hidden)>,
@@ -23,9 +42,6 @@ pub struct Arguments {
     /// A file of variables, `NAME=VALUE` a line; may be repeated. What is given by itself goes before it.
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
-    /// How the tool is to run.
-    #[arg(long, default_value = "regular", value_enum, help_heading = "Options")]
-    mode: ModeArgument,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -34,24 +50,60 @@ enum ModeArgument {
     ConversationSimulation,
 }
 
+/// What is known of an input before a call is made.
+pub enum Input {
+    /// JSON, which standard input gives as well.
+    Text(String),
+    /// A file of it, read anew for each call.
+    File(PathBuf),
+}
+
 impl Arguments {
-    /// The files that variables come from.
-    pub fn files(&self) -> &[PathBuf] {
-        &self.env_file
+    /// The inputs in their order. Standard input is read here, and only once.
+    pub fn inputs(&self) -> Result<Vec<Input>, Error> {
+        let mut inputs = Vec::new();
+        for argument in &self.input {
+            inputs.push(match argument.strip_prefix('@') {
+                Some(path) => Input::File(path.into()),
+                None if argument == "-" => {
+                    let text = std::io::read_to_string(std::io::stdin());
+                    let unreadable = |_| Problem::new("standard input is no text in UTF-8", "write JSON to it");
+                    Input::Text(text.map_err(unreadable).map_err(sdk::Error::from)?)
+                }
+                None => Input::Text(argument.clone()),
+            });
+        }
+        Ok(inputs)
+    }
+
+    /// What the inputs say now.
+    pub fn parameters(&self) -> Result<Vec<Value>, Error> {
+        self.inputs()?.iter().map(Input::read).collect()
+    }
+
+    /// The files that inputs and variables come from.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let inputs = self.input.iter().filter_map(|input| input.strip_prefix('@')).map(PathBuf::from);
+        inputs.chain(self.variables.env_file.iter().cloned()).collect()
+    }
+
+    /// What the tool may connect to beyond its project's table.
+    pub fn network(&self) -> NetworkSettings {
+        self.network.settings()
     }
 
     /// A call with these parameters. The tool is what its path names: what it requires and does not get is a problem.
     pub fn call<'a>(&self, parameters: &'a Value, label: &Label, tool: &Path) -> Result<Call<'a>, Error> {
         let mut env = BTreeMap::new();
-        for file in &self.env_file {
+        for file in &self.variables.env_file {
             env.extend(super::env_file::read(file)?.into_iter().map(|(name, value)| (name, Hidden::from(value))));
         }
-        env.extend(self.env.iter().chain(&self.secret).cloned());
+        env.extend(self.variables.env.iter().chain(&self.variables.secret).cloned());
         let mode = match self.mode {
             ModeArgument::Regular => Mode::Regular,
             ModeArgument::ConversationSimulation => Mode::ConversationSimulation,
         };
-        let call = Call { env, ..Call::new(parameters, mode) };
+        let call = Call { env, echoes_logs: !self.json, ..Call::new(parameters, mode) };
         let missing: Vec<_> =
             label.env.iter().chain(&label.secrets).filter(|name| !call.env.contains_key(*name)).collect();
         if missing.is_empty() {
@@ -70,26 +122,21 @@ impl Arguments {
     }
 }
 
-/// The input that an argument gives: JSON, `@FILE`, or `-` for standard input.
-pub fn input(argument: &str) -> Result<Value, Error> {
-    let unreadable = |what: String, source: std::io::Error| {
-        sdk::Error::from(Problem::new(format!("{what} cannot be read: {source}"), "name a file that exists"))
-    };
-    let text = if argument == "-" {
-        let mut text = String::new();
-        let read = std::io::stdin().read_to_string(&mut text);
-        read.map_err(|source| unreadable("standard input".to_owned(), source))?;
-        text
-    } else if let Some(path) = argument.strip_prefix('@') {
-        fs_err::read_to_string(path).map_err(|source| unreadable("the input".to_owned(), source))?
-    } else {
-        argument.to_owned()
-    };
-    serde_json::from_str(&text).map_err(|error| {
-        let mismatch =
-            runtime::input::Mismatch { path: String::new(), message: format!("the input is no JSON: {error}") };
-        Error::Input(vec![mismatch])
-    })
+impl Input {
+    /// The JSON.
+    pub fn read(&self) -> Result<Value, Error> {
+        let parsed = match self {
+            Self::Text(text) => serde_json::from_str(text),
+            Self::File(path) => {
+                let unreadable = |why| sdk::Error::from(Problem::new(why, "name a file of JSON as `--input @FILE`"));
+                serde_json::from_str(&super::files::read(path).map_err(unreadable)?)
+            }
+        };
+        parsed.map_err(|error| {
+            let message = format!("the input is no JSON: {error}");
+            Error::Input(vec![Mismatch { path: String::new(), message }])
+        })
+    }
 }
 
 /// `NAME=VALUE`, `NAME@FILE` without the line break at the file's end, or `NAME`. No message repeats a value.
@@ -103,7 +150,7 @@ fn variable(text: &str) -> Result<(String, Hidden), String> {
     let value = if let Some(value) = rest.strip_prefix('=') {
         value.to_owned()
     } else if let Some(path) = rest.strip_prefix('@') {
-        let text = fs_err::read_to_string(path).map_err(|error| format!("its file cannot be read: {error}"))?;
+        let text = super::files::read(Path::new(path))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         text.strip_suffix('\r').unwrap_or(text).to_owned()
     } else {

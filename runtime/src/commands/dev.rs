@@ -8,33 +8,28 @@ use std::time::SystemTime;
 use runtime::Error;
 use runtime::drafts::{Draft, Drafts};
 use runtime::input::InputLimits;
-use runtime::invoke::{Call, Limits};
+use runtime::invoke::Limits;
 use sdk::dependencies::Settings;
 use serde_json::json;
 
+use super::call::{self, Input};
 use super::watch::{Changes, Watch};
-use super::{call, report, shown};
+use super::{report, shown};
 
 #[derive(clap::Args)]
-#[command(after_help = "Ctrl-C ends it. What runs is what production would run, under the same limits.
+#[command(
+    after_help = "Ctrl-C ends it. Files of inputs and variables are watched, too. What runs is what production would run, under the same limits.
 
 Examples:
   runtime dev --input '{\"city\": \"Ghent\"}'
-  runtime dev weather --input @ghent.json --input @bruges.json --env-file .env")]
+  runtime dev weather --input @ghent.json --input @bruges.json --env-file .env"
+)]
 pub struct Arguments {
     /// The project's folder.
     #[arg(default_value = ".", value_name = "PROJECT")]
     project: PathBuf,
-    /// An input: JSON, or `@FILE`, which is watched, too; may be repeated.
-    #[arg(long, default_value = "{}", value_name = "JSON")]
-    input: Vec<String>,
-    /// Print each report as a line of JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     call: call::Arguments,
-    #[command(flatten)]
-    network: super::network::Arguments,
 }
 
 impl Arguments {
@@ -44,13 +39,14 @@ impl Arguments {
 }
 
 pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Result<ExitCode, Error> {
-    let runtime = super::single_runtime(cache, arguments.network.settings())?;
+    let runtime = super::single_runtime(cache, arguments.call.network())?;
     let drafts = Arc::new(Drafts::open(runtime, settings.clone())?);
+    let inputs = arguments.call.inputs()?;
     let executor = super::executor()?;
     let ended = executor.block_on(async {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => Ok(ExitCode::SUCCESS),
-            error = watch(&arguments, &drafts) => Err(error),
+            error = watch(&arguments, &inputs, &drafts) => Err(error),
         }
     });
     // An import that never ends must not hold the program.
@@ -59,11 +55,9 @@ pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Resul
 }
 
 /// Runs at every change, and never ends but for a fault of ours.
-async fn watch(arguments: &Arguments, drafts: &Arc<Drafts>) -> Error {
-    let inputs = arguments.input.iter().filter_map(|input| input.strip_prefix('@')).map(PathBuf::from);
-    let files = inputs.chain(arguments.call.files().iter().cloned()).collect();
+async fn watch(arguments: &Arguments, inputs: &[Input], drafts: &Arc<Drafts>) -> Error {
     // What is saved while the tool runs differs from this, so it is seen afterwards.
-    let mut watch = Watch::new(&arguments.project, files);
+    let mut watch = Watch::new(&arguments.project, arguments.call.files());
     eprintln!("watching {}; Ctrl-C ends it", arguments.project.display());
     let mut changes = None;
     loop {
@@ -77,7 +71,7 @@ async fn watch(arguments: &Arguments, drafts: &Arc<Drafts>) -> Error {
         match loaded {
             Ok(draft) => {
                 eprint!("{}", draft.logs);
-                for input in &arguments.input {
+                for input in inputs {
                     if let Err(error) = run(arguments, &draft, input, saved).await {
                         report::print(&error, &arguments.project);
                     }
@@ -89,14 +83,13 @@ async fn watch(arguments: &Arguments, drafts: &Arc<Drafts>) -> Error {
     }
 }
 
-async fn run(arguments: &Arguments, draft: &Draft, input: &str, saved: Option<SystemTime>) -> Result<(), Error> {
-    let parameters = call::input(input)?;
+async fn run(arguments: &Arguments, draft: &Draft, input: &Input, saved: Option<SystemTime>) -> Result<(), Error> {
+    let parameters = input.read()?;
     draft.tool.check_input(&parameters, &InputLimits::default())?;
     let call = arguments.call.call(&parameters, draft.tool.label(), &arguments.project)?;
-    let call = Call { echoes_logs: !arguments.json, ..call };
     let report = draft.tool.invoke(&call, &Limits::default()).await?;
     let since_save_ms = saved.and_then(|saved| saved.elapsed().ok()).map(|elapsed| elapsed.as_secs_f64() * 1e3);
-    if arguments.json {
+    if arguments.call.json {
         let mut line = shown::json(&report);
         line["since_save_ms"] = json!(since_save_ms);
         println!("{line}");

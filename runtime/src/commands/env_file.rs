@@ -7,11 +7,8 @@ use sdk::Problem;
 
 /// Reads the variables of a file. No message repeats a value.
 pub fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
-    let unreadable = |source: std::io::Error| {
-        let problem = Problem::new(format!("the variables cannot be read: {source}"), "name a file that exists");
-        sdk::Error::from(problem)
-    };
-    let text = fs_err::read_to_string(path).map_err(unreadable)?;
+    let unreadable = |why| sdk::Error::from(Problem::new(why, "name a file of variables as `--env-file FILE`"));
+    let text = super::files::read(path).map_err(unreadable)?;
     // No place of its own, or the line would be shown with what may be a secret.
     let wrong = |line: u32| {
         let message = format!("{}:{line}: this is no variable", path.display());

@@ -4,9 +4,11 @@ mod bench;
 mod build;
 mod call;
 mod check;
+mod completions;
 mod dev;
 mod env_file;
 mod exit;
+mod files;
 mod lock;
 mod network;
 mod new;
@@ -25,6 +27,7 @@ use clap::{Parser, Subcommand};
 use runtime::engine::{Options, Runtime};
 use runtime::network::NetworkSettings;
 use runtime::{Error, builds};
+use sdk::Problem;
 use sdk::dependencies::Settings;
 
 const EXAMPLES: &str = "Examples:
@@ -67,6 +70,8 @@ enum Command {
     Lock(lock::Arguments),
     /// Call a tool many times, and say how long it takes and where the time goes.
     Bench(bench::Arguments),
+    /// Print what a shell needs to complete command lines of this program.
+    Completions(completions::Arguments),
 }
 
 /// Carries out a command line, and says what went wrong.
@@ -80,6 +85,10 @@ pub fn execute(arguments: Arguments) -> ExitCode {
 
 fn carry_out(arguments: Arguments) -> Result<ExitCode, Error> {
     let cache = arguments.cache.unwrap_or_else(builds::users_cache);
+    if cache.exists() && !cache.is_dir() {
+        let message = format!("the cache `{}` is no folder", cache.display());
+        return Err(sdk::Error::from(Problem::new(message, "name a folder with `--cache`")).into());
+    }
     let settings = arguments.packages.settings();
     match arguments.command {
         Command::New(arguments) => new::execute(arguments),
@@ -91,6 +100,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Test(arguments) => test::execute(arguments, &cache, &settings),
         Command::Lock(arguments) => lock::execute(arguments, &cache, &settings),
         Command::Bench(arguments) => bench::execute(arguments, &cache, &settings),
+        Command::Completions(arguments) => Ok(completions::execute(arguments)),
     }
 }
 
@@ -98,7 +108,7 @@ impl Command {
     /// The project's folder, where there is one: problems name files in it.
     fn folder(&self) -> &Path {
         match self {
-            Self::New(_) => Path::new("."),
+            Self::New(_) | Self::Completions(_) => Path::new("."),
             Self::Run(arguments) => arguments.tool(),
             Self::Dev(arguments) => arguments.project(),
             Self::Build(arguments) => arguments.project(),
@@ -138,7 +148,7 @@ mod tests {
         let mut program = Arguments::command();
         let commands = program.get_subcommands_mut().filter(|command| command.get_name() != "help");
         let mut helps: Vec<_> = commands.map(|command| command.render_help().to_string()).collect();
-        assert_eq!(helps.len(), 9);
+        assert_eq!(helps.len(), 10);
         helps.push(program.render_help().to_string());
         for help in helps {
             let (_, examples) = help.split_once("Examples:\n  runtime ").unwrap_or_else(|| panic!("{help}"));

@@ -10,10 +10,10 @@ use runtime::network::NetworkSettings;
 #[command(next_help_heading = "Network")]
 pub struct Arguments {
     /// Trust a private certificate authority too; may be repeated.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::files::certificates)]
     ca_file: Vec<PathBuf>,
     /// Let the hosts that the project allows have addresses in this network, such as 127.0.0.0/8; may be repeated.
-    #[arg(long, value_name = "NETWORK")]
+    #[arg(long, value_name = "NETWORK", value_parser = network)]
     allow_network: Vec<IpNet>,
     /// The address of a name, before DNS is asked; may be repeated.
     #[arg(long, value_name = "NAME=ADDRESS", value_parser = resolved)]
@@ -29,6 +29,10 @@ impl Arguments {
             ..NetworkSettings::default()
         }
     }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    text.parse().map_err(|_| "write it like 127.0.0.0/8, and one address like 10.1.2.3/32".to_owned())
 }
 
 fn resolved(text: &str) -> Result<(String, IpAddr), String> {

@@ -1,5 +1,6 @@
 //! `runtime new`: the starter project under a name of one's own.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,11 +23,13 @@ pub fn execute(arguments: Arguments) -> Result<ExitCode, Error> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let refused = |message: String, remedy: &str| Error::from(sdk::Error::from(Problem::new(message, remedy)));
     let files = scaffold::project(&name).map_err(|why| {
+        let name = if name.is_empty() { folder.to_string_lossy() } else { Cow::from(&name) };
         refused(format!("no project can be called `{name}`: {why}"), "choose a name like `weather-report`")
     })?;
     let fault = |source: std::io::Error| Error::internal("write the project", source);
     if let Some(parent) = folder.parent() {
-        fs_err::create_dir_all(parent).map_err(fault)?;
+        let no_place = |_| refused(format!("`{}` cannot be made a folder", parent.display()), "choose another place");
+        std::fs::create_dir_all(parent).map_err(no_place)?;
     }
     // It fails where anything has that name, so nothing of anybody's is ever written over.
     fs_err::create_dir(&folder).map_err(|error| match error.kind() {

@@ -11,22 +11,49 @@ use sdk::Problem;
 const LINE_CHARACTERS: usize = 120;
 const FILE_BYTES: u64 = 1 << 20;
 
+const RED: &str = "31";
+const YELLOW: &str = "33";
+
 /// Prints an error: what is wrong, then, for faults of ours, the chain of reasons. The files that problems name are
 /// looked for in the folder.
 pub fn print(error: &Error, folder: &Path) {
-    let is_colourful = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let paint = |text: &str| if is_colourful { format!("\x1b[1;31m{text}\x1b[0m") } else { text.to_owned() };
+    let paint = paint(RED);
     let label = paint("error");
     if let Error::Build(sdk::Error::Refused(problems)) = error {
-        problems.iter().for_each(|problem| eprintln!("{label}: {}", told(problem, folder, &paint)));
+        problems.iter().for_each(|problem| eprintln!("{label}: {}", without_numbers(&told(problem, folder, &paint))));
         return;
     }
-    eprintln!("{label}: {error}");
+    if let Error::Input(mismatches) = error {
+        mismatches.iter().for_each(|mismatch| eprintln!("{label}: {mismatch}"));
+        eprintln!("  to do: give an input as `runtime schema` shows it, with `--input JSON`");
+        return;
+    }
+    eprintln!("{label}: {}", without_numbers(&error.to_string()));
     let mut source = std::error::Error::source(error);
     while let Some(reason) = source {
-        eprintln!("  because: {reason}");
+        eprintln!("  because: {}", without_numbers(&reason.to_string()));
         source = reason.source();
     }
+}
+
+/// Without the numbers that the operating system has for errors beside their words.
+pub fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |told, part| told + part.split_once(')').map_or("", |(_, behind)| behind))
+}
+
+/// Prints what is no error.
+pub fn print_warning(problem: &Problem, folder: &Path) {
+    let paint = paint(YELLOW);
+    eprintln!("{}: {}", paint("warning"), told(problem, folder, &paint));
+}
+
+/// Colours text, on a terminal alone and where nobody minds (no-color.org: an empty variable is none).
+fn paint(colour: &str) -> impl Fn(&str) -> String {
+    let is_minded = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_colourful = std::io::stderr().is_terminal() && !is_minded;
+    move |text| if is_colourful { format!("\x1b[1;{colour}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// The problem with its line between what is wrong and what to do.
@@ -115,6 +142,13 @@ mod tests {
             let found: String = line.chars().skip(start).take(length).collect();
             assert_eq!(found, marked, "{line}");
         }
+    }
+
+    #[test]
+    fn numbers_of_errors_are_left_out() {
+        let told = "a: No such file or directory (os error 2); b: Is a directory (os error 21)";
+        assert_eq!(without_numbers(told), "a: No such file or directory; b: Is a directory");
+        assert_eq!(without_numbers("nothing (of the kind)"), "nothing (of the kind)");
     }
 
     #[test]

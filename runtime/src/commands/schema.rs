@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 #[command(after_help = "Examples:
   runtime schema
   runtime schema weather --format openai
-  runtime schema weather.wasm --format mcp > tool.json")]
+  runtime schema weather.tool --format mcp > tool.json")]
 pub struct Arguments {
     /// The project's folder, or a built file.
     #[arg(default_value = ".", value_name = "PROJECT")]
@@ -46,6 +46,8 @@ pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Resul
     let built = super::built_file(&arguments.tool, cache, settings)?;
     let bytes = fs_err::read(built).map_err(|source| Error::internal("read the built tool", source))?;
     let mut description = Artifact::parse(bytes)?.label.description;
+    // A docstring may be empty.
+    description.description.take_if(|text| text.is_empty());
     if description.description.is_none() && arguments.tool.is_dir() {
         description.description = Project::read(&arguments.tool)?.manifest.description;
     }

@@ -166,8 +166,9 @@ impl Exchange {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let named = hosts.next().and_then(|value| value.to_str().ok());
         if hosts.next().is_some() || !named.is_some_and(|named| is_host(named, host, *port, self.is_tls)) {
+            let named = named.map_or_else(|| "not given once".to_owned(), |named| format!("`{named}`"));
             let message = format!(
-                "the request's Host is {named:?} and the connection is to {host}:{port}: both have to name the same host"
+                "the request's Host is {named} and the connection is to {host}:{port}: both have to name the same host"
             );
             return refuse(StatusCode::MISDIRECTED_REQUEST, message);
         }

@@ -88,7 +88,7 @@ def test_the_entry_module_has_the_name_of_another(project: ToolProject) -> None:
 
 def test_a_missing_dependency(project: ToolProject) -> None:
     project.write(weather="\nimport yaml_that_is_missing.parts\n")
-    (problem,) = project.problems()
+    problem, *_ = project.problems()
     assert problem == (
         "the module `yaml_that_is_missing` was not found",
         "src/weather.py",
@@ -102,7 +102,7 @@ def test_a_missing_dependency_of_a_helper_and_of_a_package(project: ToolProject,
     packages.mkdir()
     (packages / "some_package.py").write_text("import deeper_and_missing")
     project.write(weather="import helper", helper="\n\nimport some_package")
-    (problem,) = project.problems(packages=str(packages))
+    problem, *_ = project.problems(packages=str(packages))
     assert problem.message == "the module `deeper_and_missing`, which `some_package` imports, was not found"
     assert (problem.file, problem.line) == ("src/helper.py", 3)
 
@@ -110,20 +110,20 @@ def test_a_missing_dependency_of_a_helper_and_of_a_package(project: ToolProject,
 def test_a_missing_part_of_the_standard_library(project: ToolProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bz2", None)
     project.write(weather="import bz2")
-    (problem,) = project.problems()
+    problem, *_ = project.problems()
     assert problem.message == "the standard library's `bz2` does not exist in the sandbox"
     assert (problem.file, problem.line) == ("src/weather.py", 1)
 
 
 def test_a_missing_submodule(project: ToolProject) -> None:
     project.write(weather="import package.nope", **{"package/__init__": ""})
-    (problem,) = project.problems()
+    problem, *_ = project.problems()
     assert problem.message == "`package` has no module `package.nope`"
 
 
 def test_a_syntax_error(project: ToolProject) -> None:
     project.write(weather="import helper", helper="def f():\n    return 1 +\n")
-    (problem,) = project.problems()
+    problem, *_ = project.problems()
     assert (problem.file, problem.line) == ("src/helper.py", 2)
     first, text, caret = problem.message.splitlines()
     assert first == "SyntaxError: invalid syntax"
@@ -148,7 +148,7 @@ def test_an_exception_while_importing(
     project: ToolProject, source: str, line: int, message: str, remedy: str
 ) -> None:
     project.write(weather=source)
-    (problem,) = project.problems()
+    problem, *_ = project.problems()
     assert (problem.file, problem.line) == ("src/weather.py", line)
     assert problem.message.startswith(message)
     assert remedy in (problem.remedy or "")
@@ -182,8 +182,72 @@ def test_every_problem_of_the_signature_has_the_line_of_the_def(project: ToolPro
         ("src/weather.py", 4),
         ("src/weather.py", 4),
         ("src/weather.py", 7),
-        ("src/weather.py", 7),
     ]
+
+
+def test_a_parameter_has_its_own_line(project: ToolProject) -> None:
+    project.write(weather="from toolplane import tool\n\n@tool\ndef forecast(\n    a: int,\n    *,\n    b,\n): ...\n")
+    (problem,) = project.problems()
+    assert (problem.line, problem.message) == (7, "the parameter `b` of `forecast` has no type")
+
+
+def test_all_that_can_be_known_without_the_import_is_told_at_once(project: ToolProject) -> None:
+    project.write(
+        weather="""
+import yaml_that_is_missing
+import helper, package.part
+from package import other
+import also_missing
+try:
+    import optional_and_missing
+except ImportError:
+    pass
+def forecast(city, *rest, days: Thing = 3): ...
+""",
+        helper="def f(:\n",
+        unused="def f(:\n",
+        **{"package/__init__": "", "package/part": "from . import other", "package/other": "x = = 1"},
+    )
+    told = [(problem.file, problem.line, problem.message.split("\n")[0]) for problem in project.problems()]
+    assert told == [
+        ("src/weather.py", 2, "the module `yaml_that_is_missing` was not found"),
+        ("src/weather.py", 5, "the module `also_missing` was not found"),
+        ("src/helper.py", 1, "SyntaxError: invalid syntax"),
+        ("src/package/other.py", 1, "SyntaxError: invalid syntax"),
+        ("src/weather.py", 10, "the parameter `city` of `forecast` has no type"),
+        ("src/weather.py", 10, "the parameter `rest` of `forecast` is `*rest`"),
+    ]
+    incomplete = [problem.message for problem in project.problems(is_incomplete=True)]
+    assert not any("missing" in message for message in incomplete) and len(incomplete) == 4
+
+
+def test_an_import_that_fails_does_not_hide_that_the_function_is_not_there(project: ToolProject) -> None:
+    project.write(weather="import missing_one\ndef forecasts(): ...\n")
+    _, problem = project.problems()
+    assert (problem.message, problem.remedy) == ("the module `weather` has no `forecast`", "did you mean `forecasts`?")
+
+
+DEFAULTS = [
+    ("days: int = 'x'", "the default of the parameter `days` of `forecast` is not of its type: expected an integer, got "),
+    ("days: list[int] = 5", "the default of the parameter `days` of `forecast` is not of its type: expected an array"),
+    ("days: Literal['a'] = 'b'", "the default of the parameter `days` of `forecast` is not of its type: expected one of"),
+    ("days: Annotated[int, Ge(1)] = 'x'", "the default of the parameter `days` of `forecast` is not of its type"),
+]
+RIGHT = "a: int = None, b: Annotated[int, Ge(1)] = 0, c: float = 1, d: object_or_any = object(), e: date = date.min"
+IMPORTS = "from typing import *\nfrom datetime import date\nfrom annotated_types import Ge\nobject_or_any = Any\n"
+
+
+@pytest.mark.parametrize(("parameter", "message"), DEFAULTS)
+def test_a_default_of_another_type_is_refused(project: ToolProject, parameter: str, message: str) -> None:
+    project.write(weather=f"{IMPORTS}def forecast({parameter}): ...")
+    (problem,) = project.problems()
+    assert problem.line == 5 and problem.message.startswith(message), problem
+
+
+def test_a_default_that_may_be_meant_is_taken(project: ToolProject) -> None:
+    project.write(weather=f"{IMPORTS}def forecast({RIGHT}): return a is None and b == 0")
+    project.load()
+    assert project.invoke() == "true"
 
 
 def test_a_simulation_must_fit(project: ToolProject) -> None:
@@ -247,7 +311,7 @@ def test_what_a_package_does_is_told_with_its_name(
         record = f"{name}/__init__.py,,\nnative/_speedups.cpython-314-x86_64-linux-gnu.so,,\n"
         information.joinpath("RECORD").write_text(record)
     project.write(weather=f"\n{source}")
-    (problem,) = project.problems(packages=str(packages))
+    problem, *_ = project.problems(packages=str(packages))
     assert (problem.file, problem.line) == ("src/weather.py", 2)
     assert problem.message == message
     assert (problem.remedy or "").startswith(remedy)
@@ -295,6 +359,6 @@ def test_variables_can_be_read_when_the_tool_runs_and_packages_may_look_at_all(
 
 
 def test_what_was_read_comes_before_what_came_of_it(project: ToolProject) -> None:
-    project.write(weather="import os\nKEY = os.getenv('API_KEY')\nBEGIN = KEY[:3]")
+    project.write(weather="import os\nKEY = os.getenv('API_KEY')\nBEGIN = KEY[:3]\ndef forecast(): ...")
     read, came_of_it = project.problems(variables=["API_KEY"])
     assert (read.line, came_of_it.line) == (2, 3)

@@ -239,7 +239,7 @@ UNSUPPORTED: list[tuple[Any, str, str]] = [
     (complex, "`complex`", "tuple[float, float]"),
     (object, "`object`", "`Any`"),
     (collections.abc.Callable[[], int], "Callable", "Literal"),
-    (typing.TypeVar("T"), "~T", "concrete"),
+    (typing.TypeVar("T"), "T", "concrete"),
     ([int], "[<class 'int'>]", "dataclass"),
     (list[complex], "`complex`", "tuple[float, float]"),
     (set[list[int]], "cannot be in a set", "`list`"),

@@ -58,7 +58,7 @@ def test_a_generator_is_refused() -> None:
         yield count
 
     _, problems = signature.read(numbers)
-    assert problems == [("`numbers` is a generator, and a tool returns once", "collect the values and return a list")]
+    assert problems == [("`numbers` is a generator, and a tool returns once", "collect the values and return a list", None)]
 
 
 def test_descriptions_come_from_the_docstring_and_annotated_wins() -> None:

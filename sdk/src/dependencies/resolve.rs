@@ -191,6 +191,8 @@ fn unresolved(project: &Project, stderr: &str) -> Error {
         "the index refuses the operator's credentials, so it says of no package that it has it: have them corrected"
     } else if told.contains("was not found in the package registry") || told.contains("not found in the provided") {
         "correct the name"
+    } else if told.contains("network was disabled") {
+        "leave out `--offline`, or name a folder that has the wheels with `--find-links`"
     } else if told.contains("No solution found") {
         "change the versions that `dependencies` allows"
     } else {

@@ -101,7 +101,8 @@ impl IndexUrl {
     /// Parses an `https:` or `http:` URL.
     pub fn parse(text: &str) -> Result<Self, String> {
         // The text itself may hold a password, so no message repeats it.
-        let url = Url::parse(text).map_err(|error| format!("this is no URL of an index: {error}"))?;
+        let url = Url::parse(text)
+            .map_err(|_| "this is no URL of an index: write it like https://pypi.example.com/simple/".to_owned())?;
         match url.scheme() {
             "https" | "http" if url.has_host() => Ok(Self(url)),
             _ => Err("the URL of an index begins with https:// or http://".to_owned()),

@@ -50,6 +50,11 @@ pub struct Packages {
 }
 
 impl Packages {
+    /// No packages.
+    pub fn none(cache: &Path) -> Self {
+        Self { list: Vec::new(), cache: cache.to_owned(), folder: PathBuf::new() }
+    }
+
     /// What they are, by name.
     pub fn list(&self) -> &[Package] {
         &self.list

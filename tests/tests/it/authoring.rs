@@ -75,6 +75,7 @@ fn a_problem_is_shown_with_its_line_and_a_caret_under_the_place() {
         "line": 9,
         "message": "unknown key `time-out` in `[tool.toolplane]`",
         "remedy": "did you mean `timeout`?",
+        "severity": "error",
     }]);
     assert_eq!(serde_json::from_slice::<Value>(&listed.stdout).unwrap(), problem);
     assert_eq!(listed.status.code(), Some(3));
@@ -109,6 +110,113 @@ fn variables_come_from_files_and_the_input_from_standard_input() {
     child.stdin.take().unwrap().write_all(br#"{"name": "Ada"}"#).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(text(&output.stdout).contains("Hello, Ada!"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn all_that_is_wrong_with_a_project_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    };
+    let manifest = "[project]
+name = 7
+dependencies = [\"httpx >> 1\", 3]
+[tool.toolplane]
+entry-point = \"rates:convert\"
+time-out = \"5s\"
+memory = 128
+env = \"UNITS\"
+[tool.toolplane.egress]
+allow = [\"https://api.test\"]
+";
+    let code = "import httpx
+import tables
+from os import nothing_of_the_kind
+def convert(
+    amount,
+    *rest: int,
+): ...
+";
+    write("pyproject.toml", manifest);
+    write("src/rates.py", code);
+    write("src/tables.py", "def f(:\n");
+    let listed = runtime(folder.path(), &["check", "--json"]);
+    let problems: Value = serde_json::from_slice(&listed.stdout).unwrap_or_else(|_| panic!("{}", text(&listed.stderr)));
+    let told: Vec<_> = problems
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| {
+            let line = |key: &str| problem[key].as_str().unwrap().lines().next().unwrap().to_owned();
+            assert!(problem["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{problem}");
+            (format!("{}:{}", line("file"), problem["line"]), line("message"))
+        })
+        .collect();
+    for (place, message) in [
+        ("pyproject.toml:2", "`name` is a number, and takes a text in quotes"),
+        ("pyproject.toml:3", "dependency `httpx >> 1`: "),
+        ("pyproject.toml:3", "`dependencies` lists a number, and takes texts in quotes"),
+        ("pyproject.toml:6", "unknown key `time-out` in `[tool.toolplane]`"),
+        ("pyproject.toml:7", "`memory` is a number, and takes a text in quotes"),
+        ("pyproject.toml:8", "`env` is one text, and takes a list of texts"),
+        ("pyproject.toml:10", "`https://api.test` names no host"),
+        ("src/tables.py:1", "SyntaxError: invalid syntax"),
+        ("src/rates.py:5", "the parameter `amount` of `convert` has no type"),
+        ("src/rates.py:6", "the parameter `rest` of `convert` is `*rest`"),
+    ] {
+        assert!(told.iter().any(|(at, what)| at == place && what.starts_with(message)), "{place} {message}\n{told:#?}");
+    }
+    // Nobody knows whether `httpx` would be there.
+    assert_eq!(told.len(), 10, "{told:#?}");
+    let shown = text(&runtime(folder.path(), &["check"]).stderr);
+    assert_eq!((shown.matches("to do: ").count(), shown.matches("^\n").count()), (10, 10), "{shown}");
+
+    // Once the manifest is right, what is missing is.
+    write("pyproject.toml", "[project]\nname = \"rates\"\n[tool.toolplane]\nentry-point = \"rates:convert\"\n");
+    let shown = text(&runtime(folder.path(), &["check"]).stderr);
+    assert!(
+        shown.contains("src/rates.py:1: the module `httpx` was not found\n  1 | import httpx\n    |        ^^^^^"),
+        "{shown}"
+    );
+    write("src/rates.py", "def convert(): ...\n");
+    let warned = runtime(folder.path(), &["check"]);
+    assert_eq!(warned.status.code(), Some(0));
+    assert!(text(&warned.stderr).contains("warning: pyproject.toml: nothing says what the tool does"), "{shown}");
+}
+
+#[test]
+fn each_input_of_a_run_is_a_call() {
+    let greeting = programs::tool("greeting");
+    let inputs = ["run", "--json", "--input", r#"{"name": "Ada"}"#, "--input", r#"{"name": "Grace"}"#];
+    let output = runtime(&greeting, &inputs);
+    let reports: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let greeted: Vec<_> = reports.iter().map(|report| report["result"]["output"].as_str().unwrap()).collect();
+    assert!(greeted.len() == 2 && greeted[0].contains("Ada") && greeted[1].contains("Grace"), "{greeted:?}");
+    let refused = runtime(&greeting, &["run", "--input", r#"{"name": "Ada"}"#, "--input", "{}"]);
+    assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(4), String::new()));
+}
+
+#[test]
+fn a_shell_completes_command_lines() {
+    let script = r#"set -e
+source <(runtime completions bash)
+complete -p runtime > /dev/null
+complete_line() {
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+    _runtime runtime "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+    echo "${COMPREPLY[@]}"
+}
+complete_line runtime sch
+complete_line runtime schema --format a
+complete_line runtime run --allow"#;
+    let completed = programs::shell().args(["-c", script]).output().unwrap();
+    assert_eq!(text(&completed.stdout), "schema\nanthropic\n--allow-network\n", "{}", text(&completed.stderr));
+    for shell in ["elvish", "fish", "powershell", "zsh"] {
+        let printed = runtime(&programs::tool("greeting"), &["completions", shell]);
+        assert!(text(&printed.stdout).contains("allow-network"), "{shell}");
+    }
 }
 
 fn runtime(folder: &Path, arguments: &[&str]) -> Output {

@@ -69,7 +69,7 @@ pub const BROKEN: [Broken; 11] = [
     },
     Broken {
         project: "broken/untyped_parameter",
-        place: "src/untyped_parameter.py:5: ",
+        place: "src/untyped_parameter.py:7: ",
         problem: "the parameter `days` of `forecast` has no type",
         remedy: "annotate it, for example `days: int`",
     },

@@ -7,20 +7,19 @@ use crate::{fetched, programs};
 #[test]
 fn every_example_checks_and_its_own_tests_pass() {
     let examples = examples();
-    assert_eq!(examples.len(), 5);
+    assert_eq!(examples.len(), 6);
+    // What the examples and their tests depend on.
+    let requirements = ["pytest==8.4.2", "colorama>=0.4", "pypdf>=6,<8"];
+    let Some(wheels) = fetched::wheels("examples", &requirements) else { return };
     for example in &examples {
-        let checked = programs::command("runtime").arg("check").arg(example).output().unwrap();
-        let stderr = String::from_utf8_lossy(&checked.stderr);
-        assert_eq!(checked.status.code(), Some(0), "{}: {stderr}", example.display());
-    }
-    // The same wheels as for the scaffold's tests.
-    let Some(wheels) = fetched::wheels("pytest", &["pytest==8.4.2", "colorama>=0.4"]) else { return };
-    for example in &examples {
-        let mut command = programs::command("runtime");
-        command.arg("--offline").arg("--find-links").arg(&wheels).arg("test").arg(example).args(["--", "-q"]);
-        let tested = command.output().unwrap();
-        let told = [tested.stdout, tested.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-        assert_eq!(tested.status.code(), Some(0), "{}: {told}", example.display());
+        for arguments in [&["check"][..], &["test", "--", "-q"]] {
+            let mut command = programs::command("runtime");
+            command.arg("--offline").arg("--find-links").arg(&wheels).args(arguments).current_dir(example);
+            let done = command.output().unwrap();
+            let told = [done.stdout, done.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+            assert_eq!(done.status.code(), Some(0), "{}: {told}", example.display());
+            assert!(!told.contains("warning"), "{}: {told}", example.display());
+        }
     }
 }
 

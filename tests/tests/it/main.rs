@@ -70,3 +70,4 @@ mod tutorial;
 mod users;
 mod variables;
 mod versions;
+mod words;

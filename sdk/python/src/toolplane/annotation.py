@@ -165,6 +165,10 @@ class AnnotationReader:
 
 def name_of(annotation: Any) -> str:
     """The annotation as its author wrote it, more or less."""
+    if isinstance(annotation, typing.TypeVar):
+        return annotation.__name__
+    if callable(annotation) and typing.get_origin(annotation) is None and not isinstance(annotation, type):
+        return str(getattr(annotation, "__name__", type(annotation).__name__))  # A function; its `repr` is an address.
     if isinstance(annotation, type) and not typing.get_args(annotation):
         return annotation.__qualname__
     return str(annotation).removeprefix("typing.")

@@ -50,7 +50,7 @@ def _problem(one: watching.Opened, project: Project) -> Problem:
     own, package = places.own(one.frames, project), places.package(one.frames, project)
     remedy = "open it inside the function, or close it before the import ends, as `with` does"
     if package is None:
-        message = f"{one.what} is left open when the import ends, and cannot be in the snapshot that tools start from"
+        message = f"{one.what} is left open when the import ends, and no invocation could use it"
     elif package.is_importing:
         message = f"`{package.name}` leaves {one.what} open when it is imported ({package.where})"
         remedy = "import it inside the function"

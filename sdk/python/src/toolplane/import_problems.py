@@ -28,7 +28,7 @@ def describe(error: BaseException, entry_module: str, project: Project) -> Probl
     frames = failure.own_frames(error, project)
     file, line = (project.relative(frames[-1][0].co_filename), frames[-1][1]) if frames else (None, None)
     if isinstance(error, SyntaxError) and (own := project.relative(error.filename)) is not None:
-        return Problem(_syntax(error), own, error.lineno, "correct the syntax")
+        return of_syntax(error, own)
     if isinstance(error, ModuleNotFoundError):
         if file is None and f"{entry_module}.".startswith(f"{error.name}."):
             return _no_entry_module(entry_module, project)
@@ -54,6 +54,37 @@ def describe(error: BaseException, entry_module: str, project: Project) -> Probl
     return Problem(message, file, line, _remedy_of_package(error, package))
 
 
+def of_syntax(error: SyntaxError, file: str) -> Problem:
+    """The problem behind a file that cannot be read as Python."""
+    return Problem(_syntax(error), file, error.lineno, "correct the syntax")
+
+
+def not_found(name: str, by: str = "") -> Problem:
+    """The problem that a module is not there, neither as a package nor as a part of Python."""
+    package = name.partition(".")[0]
+    if package in sys.stdlib_module_names:
+        return Problem(
+            f"the standard library's `{name}`{by} does not exist in the sandbox",
+            remedy="import it only where it is used, or use a package that works without it",
+        )
+    return Problem(
+        f"the module `{name}`{by} was not found",
+        remedy=f'add "{_PACKAGES.get(package, package)}" to `dependencies` under `[project]` in pyproject.toml',
+    )
+
+
+def has_no(module: str, file: str | None, name: str, functions: list[str]) -> Problem:
+    """The problem that a module has not what the entry point names, but these functions."""
+    import difflib
+
+    remedy = f"it has no functions; define `{name}` there"
+    if close := difflib.get_close_matches(name, functions, n=3):
+        remedy = f"did you mean {' or '.join(f'`{function}`' for function in close)}?"
+    elif functions:
+        remedy = f"it has {', '.join(f'`{function}`' for function in sorted(functions))}; name one in `entry-point`"
+    return Problem(f"the module `{module}` has no `{name}`", file, None, remedy)
+
+
 def attribute(module: ModuleType, name: str, project: Project) -> Any:
     """The attribute that the entry point names, or a problem that names what is there."""
     value: Any = module
@@ -65,20 +96,12 @@ def attribute(module: ModuleType, name: str, project: Project) -> Any:
 
 
 def _no_attribute(module: ModuleType, name: str, project: Project) -> Problem:
-    import difflib
-
     functions = [
         key
         for key, value in vars(module).items()
         if callable(value) and getattr(value, "__module__", None) == module.__name__ and not key.startswith("__")
     ]
-    remedy = f"it has no functions; define `{name}` there"
-    if close := difflib.get_close_matches(name, functions, n=3):
-        remedy = f"did you mean {' or '.join(f'`{function}`' for function in close)}?"
-    elif functions:
-        remedy = f"it has {', '.join(f'`{function}`' for function in sorted(functions))}; name one in `entry-point`"
-    message = f"the module `{module.__name__}` has no `{name}`"
-    return Problem(message, project.relative(getattr(module, "__file__", None)), None, remedy)
+    return has_no(module.__name__, project.relative(getattr(module, "__file__", None)), name, functions)
 
 
 def _no_entry_module(name: str, project: Project) -> Problem:
@@ -119,19 +142,13 @@ def _missing_module(error: ModuleNotFoundError, project: Project) -> Problem:
     importer = _foreign_importer(error, project)
     by = f", which `{importer}` imports," if importer else ""
     if package in sys.stdlib_module_names:
-        return Problem(
-            f"the standard library's `{name}`{by} does not exist in the sandbox",
-            remedy="import it only where it is used, or use a package that works without it",
-        )
+        return not_found(name, by)
     running = places.package(places.of_error(error), project)
     if running is not None and running.is_importing and (places.is_compiled(name, project) or _is_part_of(name, error, project)):
         return _compiled(name, running, project)
     if package != name and package in sys.modules:
         return Problem(f"`{package}` has no module `{name}`", remedy="correct the name, or add the file")
-    return Problem(
-        f"the module `{name}`{by} was not found",
-        remedy=f'add "{_PACKAGES.get(package, package)}" to `dependencies` under `[project]` in pyproject.toml',
-    )
+    return not_found(name, by)
 
 
 def _compiled(name: str, package: places.Package, project: Project) -> Problem:

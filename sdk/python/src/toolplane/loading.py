@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from toolplane import convert, eventloop, hygiene, import_problems, invoking, schema, signature, testing, variables
+from toolplane import convert, defaults, eventloop, hygiene, import_problems, invoking, schema, signature, survey, testing, variables
 from toolplane.errors import DefinitionError, Problem
 from toolplane.invoking import Callee, LoadedTool
 from toolplane.project import Project
@@ -71,11 +71,11 @@ def _load(project: Project) -> dict[str, Any]:
         )
 
     parameters, wrong = signature.read(function)
-    problems = [_located(project, function, message, remedy) for message, remedy in wrong]
+    problems = [_located(project, function, one) for one in (*wrong, *defaults.wrong(parameters.fields, function))]
     simulation = None
     if simulated is not None:
-        simulation, wrong = _simulation(simulated, parameters)
-        problems += [_located(project, simulated, message, remedy) for message, remedy in wrong]
+        simulation, wrong = _simulation(simulated, function)
+        problems += [_located(project, simulated, one) for one in wrong]
     if problems:
         raise DefinitionError(problems)
 
@@ -122,14 +122,17 @@ def _import(project: Project, name: str) -> ModuleType:
         return importlib.import_module(name)
     except BaseException as error:  # An author's module may raise anything, SystemExit too.
         problem = import_problems.describe(error, name, project)
-    raise DefinitionError([problem])
+        needed = error.name or "" if isinstance(error, ModuleNotFoundError) else name
+    problems = survey.problems(project, problem)
+    own = {*sys.stdlib_module_names, name.partition(".")[0]}
+    is_package = needed.partition(".")[0] not in own
+    raise DefinitionError(problems[1:] if is_package and project.is_incomplete else problems)
 
 
-def _simulation(function: Any, parameters: signature.Parameters) -> tuple[Callee, list[signature.Wrong]]:
+def _simulation(function: Any, tool: Any) -> tuple[Callee, list[signature.Wrong]]:
     """A simulation gets what the entry point would have got, as far as it names it."""
     required, context, has_kwargs = signature.accepts(function)
-    always_given = {field.name for field in parameters.fields if field.required}
-    known = {field.name for field in parameters.fields}
+    known, _, _ = signature.accepts(tool)
     wrong = []
     for name in required:
         if name not in known:
@@ -137,21 +140,22 @@ def _simulation(function: Any, parameters: signature.Parameters) -> tuple[Callee
                 signature.Wrong(
                     f"the simulation has a parameter `{name}` that the tool does not have",
                     f"remove it, or name it as the tool does ({', '.join(known) or 'the tool has none'})",
+                    name,
                 )
             )
-        elif required[name] and name not in always_given:
+        elif required[name] and not known[name]:
             wrong.append(
                 signature.Wrong(
-                    f"the simulation requires `{name}`, which is optional in the tool", "give it the tool's default"
+                    f"the simulation requires `{name}`, which is optional in the tool", "give it the tool's default", name
                 )
             )
     return Callee(function, context, None if has_kwargs else frozenset(required)), wrong
 
 
-def _located(project: Project, function: Any, message: str, remedy: str) -> Problem:
-    file, line = signature.line_of(function)
+def _located(project: Project, function: Any, wrong: signature.Wrong) -> Problem:
+    file, line = signature.line_of(function, wrong.parameter)
     own = project.relative(file)
-    return Problem(message, own, line if own else None, remedy)
+    return Problem(wrong.message, own, line if own else None, wrong.remedy)
 
 
 def _pyproject(message: str, remedy: str) -> DefinitionError:

@@ -19,6 +19,8 @@ class Project:
     """The folder of its packages."""
     tests: tuple[str, ...] | None = None
     """pytest's arguments, where its tests are to run and nothing is built."""
+    is_incomplete: bool = False
+    """Whether its packages could not be installed: then it says nothing that one is not there."""
     variables: frozenset[str] = frozenset()
     """The variables and secrets that it declares."""
 
@@ -33,6 +35,7 @@ class Project:
             entry_point=fields["entry_point"],
             packages=fields.get("packages"),
             tests=None if fields.get("tests") is None else tuple(fields["tests"]),
+            is_incomplete=fields.get("is_incomplete", False),
             variables=frozenset(fields.get("variables", ())),
         )
 

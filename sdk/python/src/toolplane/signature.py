@@ -24,6 +24,8 @@ class Wrong(typing.NamedTuple):
 
     message: str
     remedy: str
+    parameter: str | None = None
+    """The one that it is about, where it is about one."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def read(function: Callable[..., Any]) -> tuple[Parameters, list[Wrong]]:
                 continue
             shape = reader.read(annotation)
         except UnsupportedType as error:
-            wrong.append(Wrong(f"the parameter `{parameter.name}` of `{name}` {error}", error.remedy))
+            wrong.append(Wrong(f"the parameter `{parameter.name}` of `{name}` {error}", error.remedy, parameter.name))
             continue
         has_default = parameter.default is not _MISSING_TYPE
         default = parameter.default if has_default else MISSING
@@ -77,8 +79,36 @@ def accepts(function: Callable[..., Any]) -> tuple[dict[str, bool], str | None, 
     return required, context, has_kwargs
 
 
-def line_of(function: Any) -> tuple[str | None, int | None]:
-    """The file, and the line of the `def` itself: a code object starts at its first decorator."""
+def wrong_kind(parameter: inspect.Parameter, function: str) -> Wrong | None:
+    """What is wrong with a parameter whatever its type is."""
+    try:
+        _refuse_kind(parameter)
+    except UnsupportedType as error:
+        return Wrong(f"the parameter `{parameter.name}` of `{function}` {error}", error.remedy, parameter.name)
+    return None
+
+
+def line_of(function: Any, parameter: str | None = None) -> tuple[str | None, int | None]:
+    """The file, and the line of the `def` itself, at which no code object starts that has decorators, or the line of one
+    of its parameters.
+    """
+    file, line = _line_of_definition(function)
+    if file is None or parameter is None:
+        return file, line
+    import ast  # Only where something is wrong.
+
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except Exception:
+        return file, line
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.lineno == line:
+            named = [argument for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
+            return file, next((argument.lineno for argument in named if argument.arg == parameter), line)
+    return file, line
+
+
+def _line_of_definition(function: Any) -> tuple[str | None, int | None]:
     code = getattr(_definition(function), "__code__", None)
     if code is None:
         return None, None
