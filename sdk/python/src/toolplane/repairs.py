@@ -9,6 +9,7 @@ from toolplane import (
     network_repair,
     processes,
     randomness,
+    selecting,
     surroundings,
     thread_pools,
     threads,
@@ -23,6 +24,7 @@ def install() -> None:
     thread_pools.install()
     asyncio_repair.install()
     network_repair.install()
+    selecting.install()
     surroundings.install()
     processes.install()
     hashes.install()
