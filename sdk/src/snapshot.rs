@@ -121,6 +121,9 @@ impl Loader {
             let description: Description =
                 serde_json::from_str(&text).map_err(|source| Error::internal("read the description", source))?;
             InputSchema::parse(&description.input_schema)?;
+            if guest.store.data().has_asked_for_network() {
+                return Err(LoadRequest::networked().into());
+            }
             Ok((guest.measure(&self.variables).await?, description))
         });
         loaded.map(|(image, description)| Loaded { image, description, logs: logs.take() })

@@ -7,6 +7,7 @@ from toolplane import (
     hygiene,
     invoking,
     network_repair,
+    no_network,
     processes,
     randomness,
     selecting,
@@ -24,6 +25,7 @@ def install() -> None:
     thread_pools.install()
     asyncio_repair.install()
     network_repair.install()
+    no_network.install()
     selecting.install()
     surroundings.install()
     processes.install()
