@@ -30,7 +30,7 @@ const OPTIONAL: [(&str, &str); 24] = [
 ];
 
 /// What to do without a package that needs its compiled part.
-const INSTEAD: [(&str, &str); 51] = [
+const INSTEAD: [(&str, &str); 50] = [
     ("argon2-cffi-bindings", "use `hashlib.scrypt`"),
     ("asyncpg", "use `pg8000`, which is Python alone"),
     ("bcrypt", "use `hashlib.scrypt`"),
@@ -38,7 +38,6 @@ const INSTEAD: [(&str, &str); 51] = [
     ("cachebox", "use `cachetools`; `deepdiff` needs neither before its version 9"),
     ("cbor2", "use `msgpack`, which works here, or `json`"),
     ("cffi", "use a package that is Python alone"),
-    ("coverage", "measure on your own machine, with CPython"),
     ("cryptography", "use `hashlib`, `hmac` and `secrets`, or `rsa`, which is Python alone"),
     ("cytoolz", "use `toolz`, which is Python alone"),
     ("duckdb", "use `sqlite3`"),
