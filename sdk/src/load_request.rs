@@ -61,6 +61,15 @@ impl<'a> LoadRequest<'a> {
         }
     }
 
+    /// It holds on to the network, which another host would not know.
+    pub(crate) fn networked() -> Problem {
+        Problem::new(
+            "what is imported uses the network by other means than `socket.socket`, and what that leaves behind cannot be \
+             in the snapshot that tools start from",
+            "use the network inside the function, or import there what does so",
+        )
+    }
+
     pub(crate) fn crashed(&self, error: &wasmtime::Error, logs: &str) -> Problem {
         let what = if self.tests.is_some() { "running the tests" } else { "importing the tool" };
         let printed = if logs.is_empty() { String::new() } else { format!("; it had printed: {logs}") };

@@ -160,6 +160,9 @@ impl Loader {
             let Answer { description, immortal } =
                 serde_json::from_str(&text).map_err(|source| Error::internal("read the description", source))?;
             InputSchema::parse(&description.input_schema)?;
+            if guest.store.data().has_asked_for_network() {
+                return Err(LoadRequest::networked().into());
+            }
             Ok((guest.measure(&self.variables, &immortal).await?, description))
         });
         loaded.map(|(image, description)| Loaded { image, description, logs: logs.take() })

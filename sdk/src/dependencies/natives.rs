@@ -2,34 +2,41 @@
 
 /// Packages whose compiled part only makes them faster: without it they fall back to Python. Each was installed, imported
 /// and used in the sandbox, from a pure wheel where its newest version had one, else from one without its shared objects.
-const OPTIONAL: [(&str, &str); 19] = [
+const OPTIONAL: [(&str, &str); 24] = [
     ("aiohttp", "parses HTTP in Python"),
     ("charset-normalizer", "detects encodings in Python"),
     ("frozenlist", "has a Python class beside the compiled one"),
     ("google-crc32c", "computes checksums in Python"),
+    ("ijson", "parses in Python"),
+    ("jiter", "reads JSON by the SDK, in Python (`absent/jiter.py`)"),
     ("lazy-object-proxy", "has a Python class beside the compiled one"),
     ("markupsafe", "escapes in Python"),
     ("msgpack", "packs in Python"),
     ("multidict", "has a Python class beside the compiled one"),
+    ("pendulum", "reads times in Python"),
     ("propcache", "has a Python class beside the compiled one"),
     ("pymongo", "encodes BSON in Python"),
     ("pyrsistent", "has a Python class beside the compiled one"),
     ("pyyaml", "reads YAML in Python, without the C loaders"),
     ("rapidfuzz", "compares in Python"),
+    ("rpds-py", "has its collections from the SDK, in Python (`absent/rpds.py`)"),
     ("simplejson", "encodes in Python"),
     ("sqlalchemy", "has Python code beside the compiled one"),
     ("tornado", "masks websockets in Python"),
     ("websockets", "masks in Python"),
     ("wrapt", "has a Python class beside the compiled one"),
     ("yarl", "quotes in Python"),
+    ("zope-interface", "has Python code beside the compiled one"),
 ];
 
 /// What to do without a package that needs its compiled part.
-const INSTEAD: [(&str, &str); 49] = [
+const INSTEAD: [(&str, &str); 50] = [
     ("argon2-cffi-bindings", "use `hashlib.scrypt`"),
     ("asyncpg", "use `pg8000`, which is Python alone"),
     ("bcrypt", "use `hashlib.scrypt`"),
     ("brotli", "leave it out: HTTP works with gzip"),
+    ("cachebox", "use `cachetools`; `deepdiff` needs neither before its version 9"),
+    ("cbor2", "use `msgpack`, which works here, or `json`"),
     ("cffi", "use a package that is Python alone"),
     ("cryptography", "use `hashlib`, `hmac` and `secrets`, or `rsa`, which is Python alone"),
     ("cytoolz", "use `toolz`, which is Python alone"),
@@ -40,7 +47,7 @@ const INSTEAD: [(&str, &str); 49] = [
     ("grpcio", "use the service's HTTP interface"),
     ("hiredis", "leave it out: `redis` works without it"),
     ("httptools", "leave it out: `h11` does the same in Python"),
-    ("jiter", "call the HTTP interface with `httpx` instead of the vendor's client"),
+    ("jellyfish", "use `rapidfuzz`, which works here, or `textdistance`"),
     ("kiwisolver", "draw with `pygal`, which is Python alone"),
     ("levenshtein", "use `rapidfuzz`, which works here, or `difflib`"),
     ("lxml", "use `xml.etree.ElementTree`, or `beautifulsoup4` with `html5lib`"),
@@ -62,12 +69,12 @@ const INSTEAD: [(&str, &str); 49] = [
     ("pycryptodome", "use `hashlib`, `hmac` and `secrets`, or `pyaes`, which is Python alone"),
     (
         "pydantic-core",
-        "use `dataclasses`, `attrs` with `cattrs`, or `marshmallow`; the tool's own input is checked already",
+        "use `dataclasses`, `attrs` with `cattrs`, or `marshmallow`; the tool's own input is checked already; call a \
+         vendor's HTTP interface with `httpx` where its client needs this",
     ),
     ("pynacl", "use `hashlib`, `hmac` and `secrets`"),
     ("pyzmq", "call a service over HTTP"),
     ("regex", "use `re`"),
-    ("rpds-py", "use `fastjsonschema` in place of `jsonschema`"),
     ("scikit-learn", "call a model that a service of your own serves"),
     ("scipy", "use `statistics` and `math`, or `mpmath`, which is Python alone"),
     ("shapely", "use `pyshp` with `math`, which is Python alone"),

@@ -145,6 +145,11 @@ impl Host {
             memory,
         })
     }
+
+    /// Whether the guest's C library has a handle of the network, which it never gives back.
+    pub(crate) fn has_asked_for_network(&self) -> bool {
+        self.names.asked
+    }
 }
 
 impl WasiView for Host {

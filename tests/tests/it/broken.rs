@@ -12,7 +12,7 @@ pub struct Broken {
     pub remedy: &'static str,
 }
 
-pub const BROKEN: [Broken; 11] = [
+pub const BROKEN: [Broken; 12] = [
     Broken {
         project: "broken/no_manifest",
         place: "pyproject.toml: ",
@@ -54,6 +54,12 @@ pub const BROKEN: [Broken; 11] = [
         place: "src/leaves_socket_open.py:3: ",
         problem: "a socket is left open when the import ends",
         remedy: "open it inside the function",
+    },
+    Broken {
+        project: "broken/uses_network",
+        place: "pyproject.toml:8: ",
+        problem: "what is imported uses the network by other means than `socket.socket`",
+        remedy: "use the network inside the function",
     },
     Broken {
         project: "broken/syntax_error",

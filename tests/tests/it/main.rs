@@ -2,8 +2,9 @@
 //!
 //! The harness is [`programs`] (where the binaries are), [`server`] (a control plane in a temporary folder), [`client`]
 //! (its HTTP contract), [`author`] (who pushes with `git`), [`web`] (servers for tools to talk to), [`networked`] (a tool
-//! that talks to them), [`fetched`] (real packages) and [`wire`] (who speaks HTTP byte by byte). Each other module is a subject with its tests; each test has a server of its own. A publish
-//! takes seconds, so a test asserts all that it can about one published tool.
+//! that talks to them), [`fetched`] (real packages) and [`wire`] (who speaks HTTP byte by byte). Each other module is a
+//! subject with its tests; each test has a server of its own. A publish takes seconds, so a test asserts all that it can
+//! about one published tool.
 
 mod author;
 mod client;
@@ -48,6 +49,7 @@ mod invocations;
 mod isolation;
 mod layers;
 mod local;
+mod merged;
 mod network;
 mod operations;
 mod ordinary;
@@ -55,6 +57,7 @@ mod own_tests;
 mod publish_events;
 mod publishing;
 mod rate_limits;
+mod raw_clients;
 mod rejections;
 mod repository;
 mod restart;

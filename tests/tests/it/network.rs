@@ -42,6 +42,9 @@ async fn the_standard_library_reaches_the_hosts_that_the_project_names() {
     let tool = Built::new().await;
     let Web { http, https, lines, .. } = tool.0.web;
 
+    // Nothing that was tried while the tool was imported is in the way now. 2 is WASI's `EACCES`.
+    let refusal = "there is no network while a tool is imported: use it inside the function";
+    assert_eq!(tool.returned("while_built", http).await, json!([refusal, 2, refusal]));
     let got = tool.returned("get", http).await;
     assert_eq!((got["method"].as_str(), got["path"].as_str()), (Some("GET"), Some("/a%20path")));
     assert_eq!(got["headers"]["host"], format!("api.test:{http}"));

@@ -8,7 +8,16 @@ use crate::programs;
 use crate::web::Web;
 
 /// The names that mean this machine.
-const NAMES: [&str; 5] = ["api.test", "x.below.test", "untrusted.test", "expired.test", "lines.test"];
+const NAMES: [&str; 8] = [
+    "api.test",
+    "x.below.test",
+    "untrusted.test",
+    "expired.test",
+    "lines.test",
+    "redis.test",
+    "postgres.test",
+    "mail.test",
+];
 
 /// A tool, built for the servers whose ports its project names.
 pub struct Networked {

@@ -18,7 +18,16 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 /// What the certificates are for.
-const NAMES: [&str; 5] = ["api.test", "*.below.test", "lines.test", "untrusted.test", "expired.test"];
+const NAMES: [&str; 8] = [
+    "api.test",
+    "*.below.test",
+    "lines.test",
+    "untrusted.test",
+    "expired.test",
+    "redis.test",
+    "postgres.test",
+    "mail.test",
+];
 
 /// Until when they are valid, unless that is long ago.
 const LAST_YEAR: i32 = 4096;
@@ -39,6 +48,9 @@ pub struct Web {
     pub handshakes: Arc<AtomicUsize>,
     /// How many requests both servers have seen.
     pub requests: Arc<AtomicUsize>,
+    /// The same certificate for servers that are other programs, and its key, as PEM files.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
     ca: PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -50,6 +62,10 @@ impl Web {
         let (authority, stranger) = (authority("A test"), authority("A stranger"));
         let ca = folder.path().join("ca.pem");
         fs_err::write(&ca, authority.pem()).unwrap();
+        let (certificate, key) = (folder.path().join("server.pem"), folder.path().join("server.key"));
+        let identity = identity(&authority, &NAMES, LAST_YEAR);
+        fs_err::write(&certificate, identity.0.pem()).unwrap();
+        fs_err::write(&key, identity.1.serialize_pem()).unwrap();
         let (handshakes, requests) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
         let acceptor = acceptor(&authority, &NAMES);
         let of = async |acceptor| serve(Some(acceptor), Arc::default(), Arc::default()).await;
@@ -62,6 +78,8 @@ impl Web {
             lines: lines::serve(acceptor).await,
             handshakes,
             requests,
+            certificate,
+            key,
             ca,
             _folder: folder,
         }

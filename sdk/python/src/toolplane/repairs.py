@@ -12,8 +12,10 @@ from toolplane import (
     invoking,
     loading,
     network_repair,
+    no_network,
     processes,
     randomness,
+    selecting,
     surroundings,
     thread_pools,
     threads,
@@ -28,6 +30,8 @@ def install() -> None:
     thread_pools.install()
     asyncio_repair.install()
     network_repair.install()
+    no_network.install()
+    selecting.install()
     surroundings.install()
     processes.install()
     hashes.install()

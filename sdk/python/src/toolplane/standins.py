@@ -10,7 +10,7 @@ from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from toolplane.absent import bz2, ctypes, fcntl, grp, lzma, mmap, multiprocessing, pwd, resource, syslog, termios
+from toolplane.absent import bz2, ctypes, fcntl, grp, jiter, lzma, mmap, multiprocessing, pwd, resource, rpds, syslog, termios
 from toolplane.tls import module as tls
 
 MODULES = {
@@ -24,6 +24,9 @@ MODULES = {
     "mmap": mmap,
     "pwd": pwd,
     "resource": resource,
+    # Of packages: their wheels are installed without their shared objects (`sdk/src/dependencies/natives.rs`).
+    "jiter.jiter": jiter,
+    "rpds.rpds": rpds,
     "syslog": syslog,
     "termios": termios,
 }

@@ -27,6 +27,8 @@ _VARIABLES = {
     "PYTHONTZPATH": "/python/share/zoneinfo",
     # A proxy could only be reached where the project allows it, and what goes through one has no host to be held against.
     "NO_PROXY": "*",
+    # The package `coverage` would trace by `sys.monitoring`, with a lock in hand. Our locks are Python, which it traces too.
+    "COVERAGE_CORE": "pytrace",
 }
 
 

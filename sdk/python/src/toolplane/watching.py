@@ -48,6 +48,11 @@ def end() -> list[Opened]:
     return opened
 
 
+def is_on() -> bool:
+    """Whether a tool is being imported."""
+    return _opened is not None
+
+
 class _Wrapped:
     """Calls a function and notes what it has opened. No function itself: as a class's attribute it must not bind."""
 

@@ -104,8 +104,18 @@ impl sockets::network::Host for Sockets<'_> {
 
 impl sockets::network::HostNetwork for Sockets<'_> {
     fn drop(&mut self, network: Resource<sockets::network::Network>) -> wasmtime::Result<()> {
-        self.table.delete(network)?;
+        self.table.delete(Resource::<Asked>::new_own(network.rep()))?;
         Ok(())
+    }
+}
+
+/// What stands in the table for the network, of which there is one.
+struct Asked;
+
+impl sockets::instance_network::Host for Sockets<'_> {
+    fn instance_network(&mut self) -> wasmtime::Result<Resource<sockets::network::Network>> {
+        self.names.asked = true;
+        Ok(Resource::new_own(self.table.push(Asked)?.rep()))
     }
 }
 
@@ -121,6 +131,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         Sockets { table: &mut host.table, names: &mut host.names, network: &host.network }
     }
     linker.allow_shadowing(true);
+    sockets::network::add_to_linker::<_, HasSockets>(linker, &sockets::network::LinkOptions::default(), view)?;
+    sockets::instance_network::add_to_linker::<_, HasSockets>(linker, view)?;
     sockets::ip_name_lookup::add_to_linker::<_, HasSockets>(linker, view)?;
     sockets::tcp_create_socket::add_to_linker::<_, HasSockets>(linker, view)?;
     sockets::tcp::add_to_linker::<_, HasSockets>(linker, view)?;

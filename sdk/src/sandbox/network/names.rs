@@ -21,6 +21,8 @@ const MOST_LOOKUPS: usize = 4096;
 pub struct Names {
     /// In the order of their addresses.
     names: Vec<String>,
+    /// Whether it has asked for the network, whose handle its C library keeps.
+    pub asked: bool,
     /// How many sockets it has open.
     pub sockets: usize,
     /// How many lookups it has open, and how many it has begun.

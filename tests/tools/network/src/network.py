@@ -7,6 +7,17 @@ import socket
 import ssl
 import urllib.request
 
+# What `urllib3` does when it is imported, and so does everything that is built on it.
+with socket.socket(socket.AF_INET6) as probe:
+    try:
+        probe.bind(("::1", 0))
+    except OSError as error:
+        WHILE_BUILT = [str(error), probe.connect_ex(("127.0.0.1", 80))]
+try:
+    socket.getaddrinfo("api.test", 443)
+except OSError as error:
+    WHILE_BUILT.append(str(error))
+
 
 def talk(what: str, port: int) -> str | dict | list:
     """Does one thing.
@@ -16,6 +27,10 @@ def talk(what: str, port: int) -> str | dict | list:
         port: The port of the server that it talks to.
     """
     return globals()[what](port)
+
+
+def while_built(port: int) -> list:
+    return WHILE_BUILT
 
 
 def get(port: int) -> dict:

@@ -1,7 +1,7 @@
 """What stands in for the extension modules that CPython has on Linux and not in the sandbox, one file for each.
 
 All of them can be imported, since packages do that wherever they run. What one process without native code can have
-works; the rest raises when it is used, and says why.
+works; the rest raises when it is used, and says why. Two are the compiled parts of packages that many others need.
 """
 
 import errno

@@ -1,6 +1,9 @@
 import asyncio
 import queue
+import select
+import selectors
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from ordinary import says
@@ -97,3 +100,15 @@ def check_what_can_never_end_is_an_error():
         await asyncio.Event().wait()
 
     says(lambda: asyncio.run(main()), "Deadlock", "can never happen")
+
+
+def check_waiting_for_no_file_takes_its_time_and_never_for_ever():
+    before = time.monotonic()
+    assert select.select([], [], [], 0.02) == select.select(iter(()), [], [], 0) == ([], [], [])
+    assert select.poll().poll(20) == select.poll().poll(0) == []
+    with selectors.DefaultSelector() as selector:
+        assert selector.select(0.02) == []
+    assert time.monotonic() - before >= 0.06
+    says(lambda: select.select([], [], [], -1), "ValueError", "non-negative")
+    for call in (lambda: select.select([], [], []), select.poll().poll, selectors.DefaultSelector().select):
+        says(call, "Deadlock", "no file and has no time limit", "a socket or a timeout")
