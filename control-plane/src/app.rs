@@ -1,12 +1,13 @@
 //! `App`: everything that a request can reach.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
 use runtime::engine::{Options, Runtime};
 use sdk::base::Base;
 use sdk::snapshot::Snapshotter;
-use tokio::sync::{RwLock, Semaphore};
+use tokio::sync::{Mutex, RwLock, Semaphore};
 
 use crate::auth::tokens::Tokens;
 use crate::config::Config;
@@ -17,11 +18,14 @@ use crate::domain::claims::Claims;
 use crate::domain::guests::Guests;
 use crate::domain::idempotency::Scope;
 use crate::domain::loaded::LoadedTools;
+use crate::domain::measures::ToolLabels;
 use crate::domain::rate_limits::RateLimits;
+use crate::domain::retention::Collected;
 use crate::domain::search::{self, Indexing};
 use crate::git::{self, Repositories};
 use crate::metrics::Metrics;
 use crate::search::Search;
+use crate::spans::Spans;
 use crate::store::{self, Store};
 use crate::vault::Vault;
 
@@ -55,6 +59,10 @@ pub struct App {
     pub availability: Availability,
     /// Held for reading by who makes or uses builds, and for writing by who removes them.
     pub using_builds: RwLock<()>,
+    /// Held by who removes records and files, and by who copies them.
+    pub removing: Mutex<()>,
+    /// When unused files were last looked for.
+    pub collected: Collected,
     /// Where tools run.
     pub guests: Guests,
     /// Which invocations may run now.
@@ -65,16 +73,31 @@ pub struct App {
     pub readers: Arc<Semaphore>,
     /// How many large files may be sent now.
     pub streams: Arc<Semaphore>,
+    /// Where spans of requests go.
+    pub spans: Spans,
     /// What Prometheus scrapes.
     pub metrics: Metrics,
+    /// Which tools are counted by themselves.
+    pub tool_labels: ToolLabels,
     snapshotter: OnceLock<Snapshotter>,
+}
+
+/// Makes or opens the Python base of a cache. It blocks.
+pub fn prepare_base(cache: &Path) -> Result<()> {
+    Snapshotter::new(Base::find_or_make(cache)?)?;
+    Ok(())
 }
 
 impl App {
     /// Opens the data folder, and makes it where there is none. It blocks.
     pub fn open(config: Config) -> Result<Arc<Self>> {
         let data = &config.data;
-        let store = Store::open(data, store::Options { reserve_free_bytes: config.store.reserve_mib << 20 })?;
+        let metrics = Metrics::new()?;
+        let options = store::Options {
+            reserve_free_bytes: config.store.reserve_mib << 20,
+            flushes: Some(metrics.store_flush.clone()),
+        };
+        let store = Store::open(data, options)?;
         builds::clear_stages(data)?;
         let options = Options {
             max_concurrent: config.invoke.concurrent,
@@ -103,12 +126,16 @@ impl App {
             rate_limits: RateLimits::new(config.rate_limits.counters),
             availability: Availability::default(),
             using_builds: RwLock::new(()),
+            removing: Mutex::new(()),
+            collected: Collected::default(),
             guests: Guests::start(options.processors)?,
             invocations: Admission::new(admission::of_invocations(&config.invoke)?),
             builds: Admission::new(admission::of_builds(&config.build)),
             readers: Arc::new(Semaphore::new(config.browse.concurrent)),
             streams: Arc::new(Semaphore::new(config.browse.concurrent_streams)),
-            metrics: Metrics::new()?,
+            spans: Spans::start(&config.tracing),
+            metrics,
+            tool_labels: ToolLabels::new(config.metrics.max_tools),
             snapshotter: OnceLock::new(),
             store,
             config,

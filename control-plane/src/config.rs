@@ -1,6 +1,8 @@
 //! The configuration: one struct, read once. `config.default.toml` is its manual, and this file the only reader of the
 //! environment.
 
+mod layers;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,6 +16,7 @@ use serde::Deserialize;
 
 use crate::model::OrgId;
 use crate::vault::SecretString;
+use layers::Layers;
 
 /// Every setting with its default and a comment.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -39,6 +42,9 @@ pub struct Config {
     pub sandbox: Sandbox,
     pub vault: Vault,
     pub search: Search,
+    pub metrics: Metrics,
+    pub log: Log,
+    pub tracing: Tracing,
     pub network: Network,
     pub auth: Auth,
     pub access: Access,
@@ -56,7 +62,7 @@ macro_rules! table {
 
 table! {
     /// `[store]`
-    Store { reserve_mib: u64 }
+    Store { reserve_mib: u64, keep_invocations_d: u64, collect_every_h: u64 }
 }
 table! {
     /// `[http]`
@@ -197,6 +203,18 @@ table! {
     Search { indexed_kib: usize }
 }
 table! {
+    /// `[metrics]`
+    Metrics { max_tools: usize }
+}
+table! {
+    /// `[log]`
+    Log { format: LogFormat, requests: LoggedRequests }
+}
+table! {
+    /// `[tracing]`
+    Tracing { otlp_endpoint: Option<String>, waiting_spans: usize }
+}
+table! {
     /// `[network]`
     Network {
         ca_files: Vec<PathBuf>,
@@ -277,6 +295,28 @@ table! {
     }
 }
 
+/// What the log looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Which requests have a line of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoggedRequests {
+    /// None.
+    None,
+    /// Those that failed by our own fault.
+    Failed,
+    /// All.
+    All,
+}
+
 /// The algorithm of a key of `[[auth.keys]]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum TokenAlgorithm {
@@ -314,20 +354,18 @@ impl Packages {
 impl Config {
     /// Reads the defaults, then the file where one is given, then what the environment overrides.
     pub fn load(file: Option<&Path>) -> Result<Self> {
-        let mut settings = defaults();
-        if let Some(path) = file {
-            let text = fs_err::read_to_string(path)?;
-            let own: toml::Table = toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
-            merge(&mut settings, own);
+        Ok(layers(file)?.settle()?.resolved())
+    }
+
+    /// The same settings as TOML, without secrets, once they are known to be right. `flags` are laid over all else, each
+    /// with the way to it.
+    pub fn shown(file: Option<&Path>, flags: &[(&str, String)]) -> Result<String> {
+        layers(file)?.settle()?;
+        let mut layers = layers(file)?;
+        for (way, value) in flags {
+            layers.put(way, toml::Value::String(value.clone()), "the command line".to_owned());
         }
-        // The error begins with where in the file it is.
-        let settings = serde_path_to_error::deserialize(toml::Value::Table(settings));
-        let mut config: Self = settings.context("the configuration is not valid")?;
-        if let Some(cache) = std::env::var_os("TOOLPLANE_CACHE").filter(|cache| !cache.is_empty()) {
-            config.cache = cache.into();
-        }
-        config.sandbox.allow_swap |= std::env::var_os("TOOLPLANE_ALLOW_SWAP").is_some_and(|value| value == "1");
-        Ok(config.resolved())
+        layers.shown()
     }
 
     /// The defaults with a data folder of the caller's, on a port that the system chooses. For tests and the demo.
@@ -369,16 +407,13 @@ fn defaults() -> toml::Table {
     toml::from_str(DEFAULTS).unwrap_or_default()
 }
 
-/// Lays one table over another, table by table.
-fn merge(below: &mut toml::Table, above: toml::Table) {
-    for (key, value) in above {
-        match (below.get_mut(&key), value) {
-            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => merge(below, above),
-            (_, value) => {
-                below.insert(key, value);
-            }
-        }
-    }
+fn layers(file: Option<&Path>) -> Result<Layers> {
+    let layers = Layers::defaults();
+    let layers = match file {
+        Some(file) => layers.file(file)?,
+        None => layers,
+    };
+    Ok(layers.environment(std::env::vars_os()))
 }
 
 #[cfg(test)]

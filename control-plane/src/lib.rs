@@ -25,11 +25,13 @@ pub mod auth;
 pub mod config;
 pub mod domain;
 pub mod error;
+mod files;
 pub mod git;
 mod locks;
 pub mod metrics;
 pub mod model;
 pub mod search;
+pub mod spans;
 pub mod store;
 pub mod vault;
 
@@ -56,6 +58,7 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
+    let _control = api::control::Control::start(&app)?;
     let served = api::serve(Arc::clone(&app), listener, shutdown).await;
     app.repositories.stop_maintenance().await;
     served

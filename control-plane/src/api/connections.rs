@@ -103,6 +103,7 @@ pub(crate) async fn serve(
 async fn sweep(app: Arc<App>) {
     app.sweep_idempotency_keys().await;
     app.collect_builds().await;
+    app.remove_what_is_old().await;
 }
 
 #[derive(Clone)]

@@ -4,6 +4,7 @@ mod api_keys;
 mod branches;
 mod commits;
 mod connections;
+pub mod control;
 mod directories;
 mod error;
 mod extract;
@@ -30,6 +31,7 @@ mod sign_in;
 mod tests;
 mod tool_test;
 mod tools;
+mod trace;
 mod users;
 mod versions;
 

@@ -8,6 +8,7 @@ use axum::response::IntoResponse;
 
 use super::error::Result;
 use crate::app::App;
+use crate::error::Error;
 
 /// The metrics, in Prometheus' text format.
 #[utoipa::path(
@@ -18,7 +19,9 @@ use crate::app::App;
     responses((status = 200, description = "The metrics.", body = String)),
 )]
 pub async fn metrics(State(app): State<Arc<App>>) -> Result<impl IntoResponse> {
-    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.text()?))
+    let measured = tokio::task::spawn_blocking(move || app.metrics_text()).await;
+    let text = measured.map_err(|error| Error::internal(error, "measure"))??;
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
 /// Whether the process answers.

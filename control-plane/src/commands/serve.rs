@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use control_plane::config::Config;
+use control_plane::config::{Config, LogFormat};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -28,6 +28,16 @@ pub struct Arguments {
     /// The address to listen on; port 0 lets the system choose.
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Print the settings that are in force, and end.
+    #[arg(long)]
+    print_config: bool,
+}
+
+impl Arguments {
+    /// What the log is to look like.
+    pub fn log_format(&self) -> Result<LogFormat> {
+        Ok(Config::load(self.config.as_deref())?.log.format)
+    }
 }
 
 pub async fn execute(arguments: Arguments) -> Result<()> {
@@ -37,6 +47,11 @@ pub async fn execute(arguments: Arguments) -> Result<()> {
     }
     if let Some(listen) = arguments.listen {
         config.listen = listen;
+    }
+    if arguments.print_config {
+        let flags = [("data", config.data.display().to_string()), ("listen", config.listen.to_string())];
+        print!("{}", Config::shown(arguments.config.as_deref(), &flags)?);
+        return Ok(());
     }
     swap::refuse(&config)?;
     open_files::allow(&config)?;

@@ -178,6 +178,13 @@ impl Ticket {
     }
 }
 
+impl Ticket {
+    /// Which tool's it is.
+    pub(crate) fn tool(&self) -> &str {
+        &self.party.tool
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         // Turns are given under the same lock, so none comes between these lines.

@@ -58,7 +58,10 @@ impl App {
         source: &Source,
         steps: &Steps,
     ) -> Result<(String, Build)> {
-        if let Some(found) = self.find_build(org, source)? {
+        let known = self.find_build(org, source)?;
+        let outcome = if known.is_some() { "hit" } else { "miss" };
+        self.metrics.build_cache.with_label_values(&[outcome]).inc();
+        if let Some(found) = known {
             steps.skip(&BUILDING);
             return Ok(found);
         }
@@ -90,7 +93,7 @@ impl App {
 
     /// Removes builds that were made long ago and never published. While one is made or used, it is put off.
     pub async fn collect_builds(&self) {
-        let Ok(_alone) = self.using_builds.try_write() else { return };
+        let (Ok(_alone), Ok(_no_copy)) = (self.using_builds.try_write(), self.removing.try_lock()) else { return };
         let age =
             SignedDuration::from_hours(i64::try_from(self.config.build.keep_unpublished_h).unwrap_or(i64::MAX / 3600));
         let Ok(made_before) = Timestamp::now().checked_sub(age) else { return };

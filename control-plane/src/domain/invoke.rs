@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use futures::future::try_join_all;
@@ -12,6 +12,7 @@ use runtime::invoke::{Call, Hidden, Limits, Mode as RunMode};
 use runtime::network::NetworkUse;
 use runtime::outcome::{self, Failure, Outcome, Report};
 use serde_json::Value;
+use tracing::Instrument;
 
 use crate::app::App;
 use crate::auth::{Caller, permission};
@@ -89,7 +90,7 @@ impl App {
             app.record(&caller, &version, &invocations, turn).await?;
             Ok(Invoked { version: version.version, invocations })
         };
-        tokio::spawn(run).await.context("failed to invoke")?
+        tokio::spawn(run.in_current_span()).await.context("failed to invoke")?
     }
 
     async fn run(
@@ -106,7 +107,9 @@ impl App {
         let runs = request.inputs.into_iter().zip(tickets).map(|(input, ticket)| {
             let source = request.source.clone().unwrap_or_else(|| default_source(caller, input.mode));
             let (loaded, variables, tenant) = (loaded.clone(), Arc::clone(&variables), Arc::clone(&tenant));
-            let run = self.guests.spawn(Arc::clone(self).run_once(loaded, variables, tenant, input, ticket));
+            let run = self
+                .guests
+                .spawn(Arc::clone(self).run_once(loaded, variables, tenant, input, ticket).in_current_span());
             async move {
                 let (id, created_at, inputs, report) = run.await.context("failed to run the tool")??;
                 Ok::<_, Error>(record(tool, version, source, (id, created_at, inputs), report))
@@ -124,7 +127,9 @@ impl App {
     ) -> Result<()> {
         let result = turn.as_ref().map(|turn| (turn.scope_key(), self.first_result(turn, version, invocations)));
         let result = result.as_ref().map(|(scope, result)| (*scope, result));
+        let began = Instant::now();
         self.store.record_once(&caller.org, invocations, result).await?;
+        self.observe("record", began.elapsed());
         self.indexing.wake();
         Ok(())
     }
@@ -149,7 +154,9 @@ impl App {
         input: Input,
         mut ticket: Ticket,
     ) -> Result<(InvocationId, Timestamp, Value, Report)> {
+        let came = Instant::now();
         ticket.turn().await;
+        self.observe("queue", came.elapsed());
         let (id, created_at) = (InvocationId::new(), Timestamp::now());
         let exposed = |value: &SecretString| Hidden::from(value.expose().to_owned());
         let call = Call {
@@ -173,7 +180,7 @@ impl App {
         let report = loaded.invoke(&call, &self.invoke_limits()).await;
         self.metrics.invocations_running.dec();
         let report = report.map_err(Error::from)?;
-        self.count(&report);
+        self.count(ticket.tool(), input.mode, &report);
         let sensitive = input.sensitive_user_variables.values();
         let secrets: Vec<_> = variables.secrets.iter().chain(sensitive).cloned().collect();
         let report = scrub(report, &secrets);
@@ -198,7 +205,13 @@ impl App {
         }
     }
 
-    fn count(&self, report: &Report) {
+    fn observe(&self, phase: &str, duration: Duration) {
+        self.metrics.invocation_phase.with_label_values(&[phase]).observe(duration.as_secs_f64());
+    }
+
+    fn count(&self, tool: &str, mode: Mode, report: &Report) {
+        self.observe("start", report.startup);
+        self.observe("run", report.duration.saturating_sub(report.startup));
         let NetworkUse { connections, denied, .. } = report.network;
         self.metrics.egress.with_label_values(&["allowed"]).inc_by(connections);
         self.metrics.egress.with_label_values(&["denied"]).inc_by(denied);
@@ -211,7 +224,11 @@ impl App {
                 "failed"
             }
         };
-        self.metrics.invocations.with_label_values(&[outcome]).inc();
+        let mode = match mode {
+            Mode::Regular => "regular",
+            Mode::ConversationSimulation => "simulation",
+        };
+        self.metrics.invocations.with_label_values(&[&*self.tool_labels.of(tool), mode, outcome]).inc();
         self.metrics.invocation_duration.with_label_values(&[outcome]).observe(report.duration.as_secs_f64());
     }
 }

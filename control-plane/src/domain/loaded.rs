@@ -34,6 +34,11 @@ impl LoadedTools {
         Self { capacity: capacity.max(1), entries: Mutex::default() }
     }
 
+    /// How many there are, or are being loaded.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).by_sha256.len()
+    }
+
     fn entry(&self, sha256: &str) -> Arc<OnceCell<Tool>> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.uses += 1;
@@ -53,6 +58,8 @@ impl App {
     /// The tool of a component, loaded where it is not in memory.
     pub(crate) async fn loaded_tool(self: &Arc<Self>, component_sha256: &str) -> Result<Tool> {
         let entry = self.loaded.entry(component_sha256);
+        let outcome = if entry.initialized() { "hit" } else { "miss" };
+        self.metrics.tool_cache.with_label_values(&[outcome]).inc();
         let load = || async {
             let (app, sha256) = (Arc::clone(self), component_sha256.to_owned());
             let load = move || {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::domain::verify::published_commits;
 use crate::error::Result;
 use crate::git::maintenance::Maintained;
 use crate::model::OrgId;
@@ -29,11 +30,6 @@ impl App {
 
     /// The commits that versions were published from, deprecated ones too: records name them. It blocks.
     fn published_commits(&self, org: &OrgId) -> Result<Vec<String>> {
-        let mut commits = Vec::new();
-        for tool in self.store.list_tools(org)? {
-            let versions = self.store.list_versions(org, tool.id)?;
-            commits.extend(versions.into_iter().map(|version| version.tool_commit_hash));
-        }
-        Ok(commits)
+        published_commits(&self.store, org)
     }
 }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use crate::app::App;
 use crate::auth::{Caller, permission};
@@ -47,15 +48,16 @@ impl App {
     pub fn publish(self: &Arc<Self>, caller: &Caller, id: ToolId, request: Publish) -> Result<Publishing> {
         let tool = self.live_tool(caller, id, permission::MODIFY_TOOL)?;
         let claim = self.claims.take(id)?;
-        let (steps, progress) = Steps::watched();
+        let (steps, progress) = Steps::watched(&self.metrics.build_step);
         let (app, caller) = (Arc::clone(self), caller.clone());
-        let published = tokio::spawn(async move {
+        let publish = async move {
             let _claim = claim;
             let started = Instant::now();
             let published = app.publish_tool(&caller, &tool, &request, &steps).await;
             app.count_publish(tool.id, &published, started.elapsed());
             published
-        });
+        };
+        let published = tokio::spawn(publish.in_current_span());
         Ok(Publishing { steps: progress, published })
     }
 

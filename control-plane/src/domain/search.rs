@@ -43,7 +43,7 @@ impl App {
             simulation: query.kinds.simulation && visible.contains(&SourceType::SimulationConversation),
         };
         let total = self.store.count_invocations(&caller.org);
-        let done = self.search.next(&caller.org);
+        let done = self.search.next(&caller.org).max(self.store.first_invocation(&caller.org));
         if total.saturating_sub(done) > MAX_BEHIND {
             return Err(Error::Unavailable(format!(
                 "the search index is being made again and holds {done} of {total} invocations: try again in a moment"
@@ -61,7 +61,10 @@ impl App {
 
     fn index_recorded(&self, goes_on: impl Fn() -> bool) -> Result<()> {
         for org in self.store.organizations_with_invocations() {
-            let behind = |app: &Self| app.store.count_invocations(&org).saturating_sub(app.search.next(&org));
+            let behind = |app: &Self| {
+                let next = app.search.next(&org).max(app.store.first_invocation(&org));
+                app.store.count_invocations(&org).saturating_sub(next)
+            };
             let is_far_behind = behind(self) >= PROGRESS;
             let mut unsaid = 0;
             loop {
@@ -81,7 +84,8 @@ impl App {
     }
 
     fn index_batch(&self, org: &OrgId) -> Result<usize> {
-        self.search.advance(org, |first| self.store.invocations_from(org, first, BATCH))
+        let first = self.store.first_invocation(org);
+        self.search.advance(org, first, |next| self.store.invocations_from(org, next, BATCH))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use prometheus::HistogramVec;
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -35,6 +36,24 @@ pub enum Step {
     Record,
 }
 
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Locate => "locate",
+            Self::Check => "check",
+            Self::Queue => "queue",
+            Self::Prepare => "prepare",
+            Self::Export => "export",
+            Self::Resolve => "resolve",
+            Self::Install => "install",
+            Self::Import => "import",
+            Self::Store => "store",
+            Self::Compile => "compile",
+            Self::Record => "record",
+        }
+    }
+}
+
 /// How far a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -62,18 +81,21 @@ pub struct Progress {
 
 /// Where the news goes. A publish has at most two for each step, so none has to be dropped and nobody waits.
 #[derive(Debug, Clone)]
-pub struct Steps(Option<UnboundedSender<Progress>>);
+pub struct Steps {
+    watcher: Option<UnboundedSender<Progress>>,
+    durations: HistogramVec,
+}
 
 impl Steps {
     /// Steps that nobody watches.
-    pub(crate) fn unwatched() -> Self {
-        Self(None)
+    pub(crate) fn unwatched(durations: &HistogramVec) -> Self {
+        Self { watcher: None, durations: durations.clone() }
     }
 
     /// Steps, and what to watch them by: it ends when the last clone of the steps is gone.
-    pub(crate) fn watched() -> (Self, UnboundedReceiver<Progress>) {
+    pub(crate) fn watched(durations: &HistogramVec) -> (Self, UnboundedReceiver<Progress>) {
         let (sender, receiver) = unbounded_channel();
-        (Self(Some(sender)), receiver)
+        (Self { watcher: Some(sender), durations: durations.clone() }, receiver)
     }
 
     /// Carries out a step.
@@ -105,12 +127,14 @@ impl Steps {
     }
 
     fn end<T>(&self, step: Step, started: Instant, outcome: &Result<T>) {
-        let state = if outcome.is_ok() { State::Succeeded } else { State::Failed };
-        self.tell(step, state, Some(started.elapsed()));
+        let (state, label) = if outcome.is_ok() { (State::Succeeded, "succeeded") } else { (State::Failed, "failed") };
+        let duration = started.elapsed();
+        self.durations.with_label_values(&[step.name(), label]).observe(duration.as_secs_f64());
+        self.tell(step, state, Some(duration));
     }
 
     fn tell(&self, step: Step, state: State, duration: Option<Duration>) {
-        if let Some(watcher) = &self.0 {
+        if let Some(watcher) = &self.watcher {
             // The watcher may have hung up; the publish goes on.
             let _ = watcher.send(Progress { step, state, duration });
         }
@@ -122,9 +146,13 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
+    fn durations() -> HistogramVec {
+        crate::metrics::Metrics::new().unwrap().build_step
+    }
+
     #[tokio::test]
     async fn a_watcher_hears_of_each_step_and_of_the_end() {
-        let (steps, mut news) = Steps::watched();
+        let (steps, mut news) = Steps::watched(&durations());
         steps.take(Step::Locate, async { Ok(()) }).await.unwrap();
         steps.skip(&[Step::Import]);
         let failed = steps.take_blocking::<()>(Step::Compile, || Err(Error::BadRequest("no".to_owned())));
@@ -146,9 +174,9 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_has_to_watch() {
-        let (steps, news) = Steps::watched();
+        let (steps, news) = Steps::watched(&durations());
         drop(news);
         assert!(steps.take(Step::Check, async { Ok(1) }).await.is_ok());
-        assert!(Steps::unwatched().take(Step::Check, async { Ok(1) }).await.is_ok());
+        assert!(Steps::unwatched(&durations()).take(Step::Check, async { Ok(1) }).await.is_ok());
     }
 }

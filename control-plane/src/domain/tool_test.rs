@@ -62,7 +62,7 @@ impl App {
         let secrets: Vec<_> = request.secret_envvars.values().cloned().collect();
         let (component_sha256, loaded) = {
             let _used = self.using_builds.read().await;
-            let built = self.build(org, &source, &Steps::unwatched()).await;
+            let built = self.build(org, &source, &Steps::unwatched(&self.metrics.build_step)).await;
             let (_key, build) = built.map_err(|error| scrub_refusal(error, &secrets))?;
             let loaded = self.loaded_tool(&build.component_sha256).await?;
             (build.component_sha256, loaded)

@@ -17,7 +17,9 @@ impl App {
             // Said before the client has made its pack.
             self.store.check_writable()?;
         }
-        repository.advertise(service, protocol).await
+        let advertised = repository.advertise(service, protocol).await;
+        self.count_git("advertise", &advertised);
+        advertised
     }
 
     /// A fetch. `body` is the request, decompressed.
@@ -27,7 +29,14 @@ impl App {
         protocol: Option<&str>,
         body: impl AsyncRead + Send + Unpin + 'static,
     ) -> Result<Answer> {
-        self.git_repository(caller)?.fetch(protocol, body).await
+        let fetched = self.git_repository(caller)?.fetch(protocol, body).await;
+        self.count_git("fetch", &fetched);
+        fetched
+    }
+
+    fn count_git(&self, operation: &str, outcome: &Result<Answer>) {
+        let outcome = if outcome.is_ok() { "begun" } else { "refused" };
+        self.metrics.git_operations.with_label_values(&[operation, outcome]).inc();
     }
 
     /// A push. The caller's rights are those of its beginning: a token may expire while it arrives.
@@ -41,7 +50,9 @@ impl App {
         self.store.check_writable()?;
         let (app, caller) = (Arc::clone(self), caller.clone());
         let accepted = move |updates: Vec<RefUpdate>| async move { app.push_accepted(&caller, &updates).await };
-        repository.push(protocol, body, accepted).await
+        let pushed = repository.push(protocol, body, accepted).await;
+        self.count_git("push", &pushed);
+        pushed
     }
 
     /// What follows a push: called once for each that changed anything, with all that it changed, when that is durable

@@ -125,7 +125,7 @@ impl Repository {
     }
 
     /// The commits among these that the repository has. Blocks.
-    fn known(&self, mut commits: Vec<String>) -> Result<Vec<String>> {
+    pub(super) fn known(&self, mut commits: Vec<String>) -> Result<Vec<String>> {
         commits.sort();
         commits.dedup();
         let repository = self.open_for_reading()?;

@@ -10,6 +10,7 @@ mod answer;
 pub mod branches;
 mod changes;
 pub mod commits;
+mod copy;
 mod create;
 pub mod directories;
 pub mod export;
@@ -34,6 +35,7 @@ pub mod revisions;
 mod rules;
 mod service;
 mod turns;
+mod verify;
 
 use std::path::PathBuf;
 use std::sync::Arc;

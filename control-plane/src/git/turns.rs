@@ -104,6 +104,16 @@ impl Lane {
         Arc::clone(&self.objects).read_owned().await
     }
 
+    /// Waits until no maintenance runs, and keeps it so.
+    pub(super) async fn keep_from_maintenance(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.maintenance).lock_owned().await
+    }
+
+    /// Waits until no push runs, and keeps those that come waiting.
+    pub(super) async fn keep_pushes_waiting(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.objects).write_owned().await
+    }
+
     /// Keeps pushes waiting. None when one runs.
     pub(super) fn may_prune(&self) -> Option<OwnedRwLockWriteGuard<()>> {
         Arc::clone(&self.objects).try_write_owned().ok()

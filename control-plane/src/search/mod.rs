@@ -17,7 +17,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tantivy::collector::TopDocs;
 use tantivy::directory::error::LockError;
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, TantivyError};
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, TantivyError, Term};
 
 use folder::IndexFolder;
 use query::Precision;
@@ -117,14 +117,16 @@ impl Search {
         self.lock().next(org)
     }
 
-    /// Indexes the next records of an organization, which `read` gives from a number on. Says how many there were.
+    /// Indexes the next records of an organization, which `read` gives from a number on; there are none below `first`.
+    /// Says how many there were.
     pub fn advance<E: From<anyhow::Error>>(
         &self,
         org: &OrgId,
+        first: u64,
         read: impl FnOnce(u64) -> Result<Vec<Invocation>, E>,
     ) -> Result<usize, E> {
         let mut writing = self.lock();
-        let next = writing.next(org);
+        let next = writing.next(org).max(first);
         let invocations = read(next)?;
         let Some(last) = invocations.last() else { return Ok(0) };
         if let Err(error) = self.add(&mut writing, &invocations) {
@@ -139,6 +141,16 @@ impl Search {
             writing.commit()?;
         }
         Ok(count)
+    }
+
+    /// Takes records off the index.
+    pub fn forget(&self, ids: &[InvocationId]) {
+        let mut writing = self.lock();
+        for id in ids {
+            writing.writer.delete_term(Term::from_field_text(self.fields.id, &id.to_string()));
+        }
+        // Committed with whatever comes next.
+        writing.waiting += 1;
     }
 
     fn add(&self, writing: &mut Writing, invocations: &[Invocation]) -> Result<()> {
@@ -279,7 +291,7 @@ mod tests {
     }
 
     fn add(search: &Search, org: &OrgId, invocations: &[Invocation]) {
-        let added = search.advance(org, |_| anyhow::Ok(invocations.to_vec())).unwrap();
+        let added = search.advance(org, 0, |_| anyhow::Ok(invocations.to_vec())).unwrap();
         assert_eq!(added, invocations.len());
     }
 
@@ -438,7 +450,7 @@ mod tests {
     fn a_fault_of_the_reader_leaves_the_index_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let search = open(folder.path());
-        assert!(search.advance(&acme(), |_| Err(anyhow::anyhow!("the store is gone"))).is_err());
+        assert!(search.advance(&acme(), 0, |_| Err(anyhow::anyhow!("the store is gone"))).is_err());
         assert_eq!(search.next(&acme()), 0);
     }
 }

@@ -41,6 +41,7 @@ impl Store {
                 changes.into_iter().map(|change| self.row_of(org, change, &mut blobs)).collect::<Result<_>>()?;
             self.put_blobs(blobs).await?;
 
+            let _turn = self.writers.read().await;
             let trees = (&self.users, &self.roles, &self.api_keys, &self.access_changes);
             let outcome = trees.transaction(|(users, roles, api_keys, counts)| {
                 if counts.get(&count_key)? != before {

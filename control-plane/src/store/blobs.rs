@@ -5,7 +5,8 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -21,6 +22,8 @@ pub struct Blobs {
     /// Where files are written before they have their name: in the same file system, so that a rename moves them.
     unfinished: PathBuf,
     reserve: Arc<Reserve>,
+    /// Read by who puts, written by who removes.
+    removing: Arc<RwLock<()>>,
 }
 
 impl Blobs {
@@ -28,7 +31,7 @@ impl Blobs {
     pub(super) fn open(folder: &Path, reserve: Arc<Reserve>) -> Result<Self> {
         let unfinished = folder.join("unfinished");
         prepare(folder, &unfinished).map_err(|e| StoreError::file("prepare the folder of blobs", e))?;
-        Ok(Self { folder: folder.to_owned(), unfinished, reserve })
+        Ok(Self { folder: folder.to_owned(), unfinished, reserve, removing: Arc::default() })
     }
 
     /// Keeps the content and gives its name. It is durable when this returns.
@@ -60,7 +63,8 @@ impl Blobs {
     /// The content of a name that `put` gave.
     pub fn get(&self, sha256: &str) -> Result<Vec<u8>> {
         match fs_err::read(self.path(sha256)) {
-            Ok(content) => Ok(content),
+            Ok(content) if name_of(&content) == sha256 => Ok(content),
+            Ok(_) => Err(StoreError::BlobDamaged { sha256: sha256.to_owned() }.into()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 Err(StoreError::BlobMissing { sha256: sha256.to_owned() }.into())
             }
@@ -73,6 +77,11 @@ impl Blobs {
         debug_assert!(sha256.len() == 64 && sha256.bytes().all(|c| c.is_ascii_hexdigit()), "{sha256} names no blob");
         let (shard, rest) = sha256.split_at_checked(2).unwrap_or((sha256, ""));
         self.folder.join(shard).join(rest)
+    }
+
+    /// Where all of them are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Whether there is content of that name.
@@ -88,10 +97,32 @@ impl Blobs {
         }
     }
 
+    /// Removes the content of a name unless it was put within a time. Nothing may name it.
+    pub(super) fn remove_if_older(&self, sha256: &str, now: SystemTime, age: Duration) -> io::Result<bool> {
+        // Whoever puts the same content meanwhile finds it and says so, or finds it gone and writes it.
+        let _alone = self.removing.write().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path(sha256);
+        let put_at = fs_err::metadata(&path)?.modified()?;
+        if now.duration_since(put_at).unwrap_or_default() < age {
+            return Ok(false);
+        }
+        fs_err::remove_file(path)?;
+        Ok(true)
+    }
+
     /// Brings the content under its name with `write`, unless it is there, and makes the name durable.
     fn keep(&self, sha256: &str, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
         let target = self.path(sha256);
-        if !target.is_file() {
+        let is_there = {
+            let _not_removed = self.removing.read().unwrap_or_else(PoisonError::into_inner);
+            // It was put now, whenever it was put first.
+            match fs_err::File::open(&target) {
+                Ok(file) => file.file().set_modified(SystemTime::now()).map(|()| true),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(e) => Err(e),
+            }
+        };
+        if !is_there.map_err(|e| StoreError::file("look for a blob", e))? {
             self.reserve.check()?;
             write(&target).map_err(|e| StoreError::file("write a blob", e))?;
         }
@@ -110,6 +141,13 @@ pub(super) fn name_of(content: &[u8]) -> String {
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     fs_err::File::open(folder)?.sync_all()
+}
+
+/// The name that a file's content should have.
+pub(super) fn hash_of_file(file: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    io::copy(&mut fs_err::File::open(file)?, &mut hasher)?;
+    Ok(hex::encode(hasher.finalize()))
 }
 
 fn name_of_file(file: &Path) -> io::Result<String> {
@@ -164,9 +202,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let blobs = open(folder.path());
         let name = blobs.put(b"abc").unwrap();
-        let written = fs_err::metadata(blobs.path(&name)).unwrap().modified().unwrap();
+        let inode = |name: &str| std::os::unix::fs::MetadataExt::ino(&fs_err::metadata(blobs.path(name)).unwrap());
+        let written = inode(&name);
         assert_eq!(blobs.put(b"abc").unwrap(), name);
-        assert_eq!(fs_err::metadata(blobs.path(&name)).unwrap().modified().unwrap(), written);
+        assert_eq!(inode(&name), written);
     }
 
     #[test]

@@ -39,6 +39,7 @@ impl Store {
         let row = rows::encode(build, &mut blobs)?;
         self.put_blobs(blobs).await?;
 
+        let _turn = self.writers.read().await;
         let outcome = self.builds.transaction(|builds| -> ConflictableTransactionResult<(), Error> {
             builds.insert(key.as_slice(), row.as_slice())?;
             Ok(())
@@ -71,9 +72,11 @@ impl Store {
         if old.is_empty() {
             return Ok(0);
         }
+        let turn = self.writers.read().await;
         for (key, _) in &old {
             self.builds.remove(key)?;
         }
+        drop(turn);
         // The rows go for good first: one without its component would be a build that cannot be published.
         self.flush().await?;
         for (_, component_sha256) in &old {
@@ -97,6 +100,7 @@ impl Store {
         let row = rows::encode(&lock, &mut blobs)?;
         self.put_blobs(blobs).await?;
 
+        let _turn = self.writers.read().await;
         let outcome = self.locks.transaction(|locks| -> ConflictableTransactionResult<(), Error> {
             locks.insert(key.as_slice(), row.as_slice())?;
             Ok(())

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +17,10 @@ use crate::error::{Error, Result};
 use crate::locks;
 
 /// The layout of the trees. A change that older programs cannot read raises it.
-const STORE_FORMAT: u32 = 2;
+const STORE_FORMAT: u32 = 3;
+
+/// What differs from today's by what it may hold alone: it becomes today's by saying so.
+const FORMER_FORMAT: u32 = 2;
 
 /// What sled keeps of its pages in memory, in bytes. By itself it would keep a gigabyte; what it does not keep it reads
 /// from its file, which the system caches.
@@ -33,7 +37,11 @@ pub(super) fn open(folder: &Path) -> Result<(sled::Db, EngineFiles)> {
         None => {
             db.insert("format", STORE_FORMAT.to_string().as_bytes())?;
         }
-        Some(found) => check_format(&String::from_utf8_lossy(&found))?,
+        Some(found) => {
+            if check_format(&String::from_utf8_lossy(&found))? == FORMER_FORMAT {
+                db.insert("format", STORE_FORMAT.to_string().as_bytes())?;
+            }
+        }
     }
     let files = EngineFiles::open(folder).map_err(|e| StoreError::file("open the storage engine's files", e))?;
     Ok((db, files))
@@ -44,12 +52,18 @@ fn open_engine(folder: &Path) -> Result<sled::Db> {
     let config = sled::Config::new().path(folder).flush_every_ms(None).cache_capacity(CACHE_BYTES);
     // The data folder's own lock is ours by now, so no other process can be the one that holds sled's.
     let is_busy = |error: &sled::Error| error.to_string().contains("could not acquire lock");
-    Ok(locks::take(CLOSING_TAKES_AT_MOST, is_busy, || config.open())?)
+    // sled panics where it finds what it did not expect, and has changed nothing by then.
+    let open = || {
+        panic::catch_unwind(AssertUnwindSafe(|| config.open()))
+            .unwrap_or_else(|_| Err(sled::Error::ReportableBug("it panicked while it read its files".to_owned())))
+    };
+    let opened = locks::take(CLOSING_TAKES_AT_MOST, is_busy, open);
+    opened.map_err(|source| StoreError::Unreadable { folder: folder.to_owned(), source }.into())
 }
 
-fn check_format(found: &str) -> Result<()> {
+fn check_format(found: &str) -> Result<u32> {
     match found.parse::<u32>() {
-        Ok(STORE_FORMAT) => Ok(()),
+        Ok(found @ (STORE_FORMAT | FORMER_FORMAT)) => Ok(found),
         _ => Err(Error::Unavailable(format!(
             "the data folder has storage format {found} and this program reads format {STORE_FORMAT}: run the version \
              of the program that wrote it, or a later one, or restore a backup from before the update"
@@ -146,11 +160,11 @@ mod tests {
 
     #[test]
     fn another_format_is_refused_with_what_to_do() {
-        let refused = check_format("3").unwrap_err().to_string();
-        assert!(refused.contains("storage format 3") && refused.contains("or a later one"), "{refused}");
+        let refused = check_format("4").unwrap_err().to_string();
+        assert!(refused.contains("storage format 4") && refused.contains("or a later one"), "{refused}");
         assert!(check_format("1").is_err(), "invocations had other keys");
         assert!(check_format("gibberish").is_err());
-        assert!(check_format("2").is_ok());
+        assert!(check_format("2").is_ok() && check_format("3").is_ok());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `StoreError`: a fault of the store, for the log. To callers it is an internal error.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::rows;
@@ -10,7 +11,7 @@ use crate::error::Error;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// sled failed. After most of its errors it refuses everything until it is opened again.
-    #[error("failed to use the storage engine")]
+    #[error("failed to use the storage engine; if a file of it is damaged, put that back, or restore a backup")]
     Engine(#[source] sled::Error),
     /// The file system failed.
     #[error("failed to {operation}")]
@@ -38,6 +39,20 @@ pub enum StoreError {
         kind: &'static str,
         /// The row's first byte.
         found: u8,
+    },
+    /// The rows cannot be read at all.
+    #[error("failed to read the rows in {}: a file there is damaged, so put it back, or restore a backup", folder.display())]
+    Unreadable {
+        /// Where they are.
+        folder: PathBuf,
+        /// What sled says of it.
+        source: sled::Error,
+    },
+    /// A blob holds something else than what it was put with.
+    #[error("failed to read blob {sha256}: it is damaged, so restore it from a backup")]
+    BlobDamaged {
+        /// The blob's name.
+        sha256: String,
     },
     /// A row names content that is not there.
     #[error("failed to find blob {sha256}")]

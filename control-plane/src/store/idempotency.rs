@@ -83,6 +83,7 @@ impl Store {
                     break;
                 }
                 swept += expiry_keys.len();
+                let _turn = self.writers.read().await;
                 let trees = (&self.idempotency_keys, &self.idempotency_expiries);
                 decided(trees.transaction(|(keys, expiries)| {
                     for expiry_key in &expiry_keys {
@@ -106,7 +107,8 @@ impl Store {
     }
 }
 
-fn expiry_key(org: &OrgId, at: Timestamp, scope: &ScopeKey) -> Vec<u8> {
+/// When a result expires, and whose it is.
+pub(super) fn expiry_key(org: &OrgId, at: Timestamp, scope: &ScopeKey) -> Vec<u8> {
     let second = u64::try_from(at.as_second()).unwrap_or_default();
     rows::key(org, &[&second.to_be_bytes(), scope])
 }

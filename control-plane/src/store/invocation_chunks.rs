@@ -59,12 +59,24 @@ impl Store {
         let sha256 = blobs::name_of(&content);
         self.put_blobs(vec![content]).await?;
         let row = rows::encode(&Kept { sha256 }, &mut Vec::new())?;
+        let _turn = self.writers.read().await;
         self.invocation_chunks.insert(chunk_key(org, index), row)?;
         Ok(())
     }
 
     /// Fills the columns from what is on disk, all of which is durable.
     pub(super) fn load_columns(&self) -> Result<()> {
+        self.load_all_columns().map_err(|error| match error {
+            Error::Internal(fault) => Error::internal(
+                fault,
+                "read what is on record of the invocations: run `control-plane verify`, and restore a backup if it finds a \
+                 loss",
+            ),
+            other => other,
+        })
+    }
+
+    fn load_all_columns(&self) -> Result<()> {
         let mut from = Vec::new();
         while let Some((key, _)) = self.invocations.range(from..).next().transpose()? {
             let name = key.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -81,7 +93,7 @@ impl Store {
     fn load_columns_of(&self, org: &OrgId) -> Result<Columns> {
         let last = self.invocations.scan_prefix(rows::key(org, &[])).next_back().transpose()?;
         let total = last.map_or(Ok(0), |(key, _)| number_of(&key).map(|number| number + 1))?;
-        let mut columns = Columns::default();
+        let mut columns = Columns::starting_at(self.floor(org)?);
         while columns.written() < total {
             let index = (columns.written() / CHUNK_ROWS as u64) as usize;
             let end = total.min(columns.written() + CHUNK_ROWS as u64);
@@ -100,16 +112,27 @@ impl Store {
     }
 
     /// A chunk as it was kept; none when it was not, or cannot be read.
-    fn kept_chunk(&self, org: &OrgId, index: usize) -> Result<Option<(Chunk, Vec<Class>)>> {
+    pub(super) fn kept_chunk(&self, org: &OrgId, index: usize) -> Result<Option<(Chunk, Vec<Class>)>> {
         let Some(Kept { sha256 }) = self.read(&self.invocation_chunks, &chunk_key(org, index))? else {
             return Ok(None);
         };
-        let content = self.blobs.get(&sha256).ok().filter(|content| blobs::name_of(content) == sha256);
-        let chunk = content.and_then(|content| decode(&content)).filter(|(chunk, _)| chunk.len() == CHUNK_ROWS);
+        // What is damaged is not given.
+        let chunk = self
+            .blobs
+            .get(&sha256)
+            .ok()
+            .and_then(|content| decode(&content))
+            .filter(|(chunk, _)| chunk.len() == CHUNK_ROWS);
         if chunk.is_none() {
             tracing::warn!(sha256, "A chunk of invocations cannot be read; it is made again");
         }
         Ok(chunk)
+    }
+
+    /// The blob of a chunk that was kept.
+    pub(super) fn chunk_blob(&self, org: &OrgId, index: usize) -> Result<Option<String>> {
+        let kept: Option<Kept> = self.read(&self.invocation_chunks, &chunk_key(org, index))?;
+        Ok(kept.map(|kept| kept.sha256))
     }
 
     fn read_rows(&self, org: &OrgId, columns: &mut Columns, end: u64) -> Result<()> {
@@ -135,10 +158,11 @@ fn number_of(key: &[u8]) -> Result<u64> {
 }
 
 fn broken(what: &'static str) -> Error {
-    Error::internal(anyhow::anyhow!(what), "failed to read what is on record of the invocations")
+    Error::internal(anyhow::anyhow!(what), "read the numbers of records")
 }
 
-fn chunk_key(org: &OrgId, index: usize) -> Vec<u8> {
+/// The key of a chunk.
+pub(super) fn chunk_key(org: &OrgId, index: usize) -> Vec<u8> {
     rows::key(org, &[&(index as u64).to_be_bytes()])
 }
 

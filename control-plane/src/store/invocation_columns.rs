@@ -127,6 +127,8 @@ pub(super) struct Columns {
     durable: u64,
     /// Full chunks that are not in files yet.
     unkept: Vec<usize>,
+    /// So many of the oldest chunks were removed, and are empty.
+    removed: usize,
 }
 
 /// The durable records of one organization at a moment.
@@ -156,7 +158,7 @@ impl Columns {
     /// Adds a record that was written.
     pub(super) fn push(&mut self, entry: &Entry) {
         let class = self.place(entry.class);
-        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK_ROWS) {
+        if self.written.is_multiple_of(CHUNK_ROWS as u64) {
             self.chunks.push(Arc::default());
         }
         let index = self.chunks.len() - 1;
@@ -175,6 +177,31 @@ impl Columns {
         chunk.classes.iter_mut().for_each(|class| *class = places[*class as usize]);
         self.written += chunk.len() as u64;
         self.chunks.push(Arc::new(chunk));
+    }
+
+    /// The number of the oldest record.
+    pub(super) fn first(&self) -> u64 {
+        (self.removed * CHUNK_ROWS) as u64
+    }
+
+    /// Of no records yet: those of lower numbers, which are whole chunks, were removed.
+    pub(super) fn starting_at(first: u64) -> Self {
+        let removed = (first / CHUNK_ROWS as u64) as usize;
+        let chunks = vec![Arc::default(); removed];
+        Self { chunks, removed, written: first, durable: first, ..Self::default() }
+    }
+
+    /// The oldest chunk, where it is full and others come after it.
+    pub(super) fn oldest_full_chunk(&self) -> Option<(usize, Arc<Chunk>)> {
+        let end = (self.removed + 1) * CHUNK_ROWS;
+        (self.durable > end as u64).then(|| (self.removed, Arc::clone(&self.chunks[self.removed])))
+    }
+
+    /// The oldest chunk is removed.
+    pub(super) fn forget(&mut self, index: usize) {
+        self.chunks[index] = Arc::default();
+        self.removed = index + 1;
+        self.unkept.retain(|unkept| *unkept != index);
     }
 
     /// Everything up to `end` is durable. Gives the full chunks that are to be kept now, with their places.
@@ -222,7 +249,9 @@ impl View {
             return None;
         }
         let chunk = &self.chunks[(number / CHUNK_ROWS as u64) as usize];
-        Some((chunk, (number % CHUNK_ROWS as u64) as usize))
+        let row = (number % CHUNK_ROWS as u64) as usize;
+        // A chunk that was removed is empty.
+        (row < chunk.len()).then_some((chunk, row))
     }
 }
 

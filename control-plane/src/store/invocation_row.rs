@@ -57,6 +57,22 @@ impl InvocationRow {
         })
     }
 
+    /// The blobs that it names.
+    pub(super) fn blobs(&self) -> impl Iterator<Item = &str> {
+        let status = match &self.status {
+            StatusRow::Succeeded { output } => [output.blob(), None, None],
+            StatusRow::Failed { exception_message, exception_type, exception_stack_trace } => {
+                [exception_message.blob(), exception_type.blob(), exception_stack_trace.blob()]
+            }
+        };
+        [self.inputs.blob(), self.logs.blob()].into_iter().chain(status).flatten()
+    }
+
+    /// Whether it is an organization's.
+    pub(super) fn is_of(&self, org: &OrgId) -> bool {
+        self.org_id == *org
+    }
+
     /// What the columns hold of it.
     pub(super) fn entry(&self) -> Entry {
         let succeeded = matches!(self.status, StatusRow::Succeeded { .. });

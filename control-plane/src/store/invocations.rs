@@ -10,6 +10,7 @@ use super::invocation_chunks::number_key;
 use super::invocation_columns::{Columns, Entry, View};
 use super::invocation_page::Listing;
 use super::invocation_row::InvocationRow;
+use super::retention::gone;
 use super::{ScopeKey, Store, decided, rows};
 use crate::error::{Error, Result};
 use crate::model::{FirstResult, Invocation, InvocationId, OrgId};
@@ -57,7 +58,9 @@ impl Store {
         self.put_blobs(blobs).await?;
 
         let columns = self.columns.of(org);
+        let turn = self.writers.read().await;
         let end = self.write_invocations(org, &columns, &rows_to_write, first_result.as_ref())?;
+        drop(turn);
         self.durability.durable().await?;
         let (full, classes) = {
             let mut columns = columns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,7 +104,8 @@ impl Store {
     /// The invocation, if there is one of that id, with its inputs, output and logs.
     pub fn get_invocation(&self, org: &OrgId, id: InvocationId) -> Result<Option<Invocation>> {
         let number = self.recorded(org).number(id);
-        number.map(|number| self.numbered(org, number)?.load(&self.blobs)).transpose()
+        let row = number.map_or(Ok(None), |number| self.numbered(org, number))?;
+        row.map(|row| row.load(&self.blobs)).transpose()
     }
 
     /// Those of these ids that there are, in the order of the ids, without what the tools printed.
@@ -118,6 +122,9 @@ impl Store {
             let message = "continuation_token must be 0, or the one of the previous page";
             return Err(Error::invalid(["query", "continuation_token"], "value_error", message));
         }
+        if listing.after.is_some_and(|after| view.row(after).is_none()) {
+            return Err(gone());
+        }
         let (numbers, has_more) = view.page(listing);
         let invocations = self.load_all(org, &numbers)?;
         let continue_after = numbers.last().copied().filter(|_| has_more);
@@ -129,6 +136,11 @@ impl Store {
         self.columns.of(org).lock().unwrap_or_else(PoisonError::into_inner).durable()
     }
 
+    /// The number of the oldest invocation that is on record: those before it were removed.
+    pub fn first_invocation(&self, org: &OrgId) -> u64 {
+        self.columns.of(org).lock().unwrap_or_else(PoisonError::into_inner).first()
+    }
+
     /// The id of an invocation by its number.
     pub fn invocation_id(&self, org: &OrgId, number: u64) -> Option<InvocationId> {
         self.recorded(org).id(number)
@@ -136,6 +148,7 @@ impl Store {
 
     /// Durable invocations by number, from `first` on and at most `limit` of them, without what the tools printed.
     pub fn invocations_from(&self, org: &OrgId, first: u64, limit: usize) -> Result<Vec<Invocation>> {
+        let first = first.max(self.first_invocation(org));
         let end = self.count_invocations(org).min(first.saturating_add(limit as u64));
         let numbers: Vec<_> = (first..end).collect();
         self.load(org, &numbers)
@@ -166,14 +179,17 @@ impl Store {
     }
 
     fn load(&self, org: &OrgId, numbers: &[u64]) -> Result<Vec<Invocation>> {
-        numbers.iter().map(|number| self.numbered(org, *number)?.load_without_logs(&self.blobs)).collect()
+        let rows = numbers.iter().filter_map(|number| self.numbered(org, *number).transpose());
+        rows.map(|row| row?.load_without_logs(&self.blobs)).collect()
     }
 
-    fn numbered(&self, org: &OrgId, number: u64) -> Result<InvocationRow> {
+    /// The row of a number; none when it was removed since the number was found.
+    fn numbered(&self, org: &OrgId, number: u64) -> Result<Option<InvocationRow>> {
         let row = self.read(&self.invocations, &number_key(org, number))?;
-        row.ok_or_else(|| {
-            Error::internal(anyhow::anyhow!("invocation {number} is not there"), "failed to read a record")
-        })
+        if row.is_none() && number >= self.first_invocation(org) {
+            return Err(Error::internal(anyhow::anyhow!("invocation {number} is not there"), "read a record"));
+        }
+        Ok(row)
     }
 }
 

@@ -22,8 +22,9 @@
 //! | `version_counts` | tool id | how many versions there are |
 //! | `builds` | build key | [`Build`] |
 //! | `locks` | tree | `pylock.toml` |
-//! | `invocations` | number, from 0 in the order of writing and without gaps | [`Invocation`](crate::model::Invocation) |
+//! | `invocations` | number, in the order of writing and without gaps | [`Invocation`](crate::model::Invocation) |
 //! | `invocation_chunks` | number of a chunk | the blob of a full chunk of columns: see `invocation_columns` |
+//! | `invocation_floors` | | the number of the oldest record: those before it were removed |
 //! | `pushers` | commit, 40 digits | [`UserRef`](crate::model::UserRef): who pushed it first |
 //! | `idempotency_keys` | user id, tool id, SHA-256 of the user's organization and the key | [`FirstResult`](crate::model::FirstResult) |
 //! | `idempotency_expiries` | when it expires in seconds, the rest of the key above | a mark |
@@ -34,6 +35,9 @@ mod access;
 mod api_keys;
 mod blobs;
 mod builds;
+mod copy;
+#[cfg(test)]
+mod damage;
 mod durability;
 mod engine;
 mod error;
@@ -43,25 +47,30 @@ mod invocation_columns;
 mod invocation_page;
 mod invocation_row;
 mod invocations;
+mod mark;
 mod organizations;
 mod pushers;
 mod reserve;
+mod retention;
 mod roles;
 mod rows;
 #[cfg(test)]
 mod testing;
 mod tools;
 mod users;
+mod verify;
 mod versions;
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::Histogram;
 use serde::de::DeserializeOwned;
 use sled::Tree;
 use sled::transaction::{TransactionError, TransactionResult};
+use tokio::sync::RwLock;
 
 pub use access::AccessChange;
 pub use blobs::Blobs;
@@ -71,11 +80,13 @@ pub use idempotency::{ScopeKey, scope_key};
 pub use invocation_columns::Class;
 pub use invocation_page::{Listing, Order, Sort, SortField};
 pub use invocations::InvocationPage;
+pub use verify::{Findings, Mode};
 
 use crate::error::{Error, Result};
 use crate::locks;
 use durability::Durability;
 use invocation_chunks::AllColumns;
+use mark::{Mark, Standing};
 use reserve::Reserve;
 
 /// How a store behaves.
@@ -83,12 +94,17 @@ use reserve::Reserve;
 pub struct Options {
     /// With less free space than this, in bytes, writes are refused: sled cannot be opened again once its disk was full.
     pub reserve_free_bytes: u64,
+    /// What the rounds are noted in that make changes durable.
+    pub flushes: Option<Histogram>,
 }
 
 /// An open data folder. It belongs to one process at a time.
 pub struct Store {
     // Fields drop in this order. The flusher ends first, with a last round; the lock is given back when sled is closed.
     durability: Durability,
+    folder: PathBuf,
+    standing: Standing,
+    engine: sled::Db,
     organizations: Tree,
     users: Tree,
     roles: Tree,
@@ -104,9 +120,12 @@ pub struct Store {
     pushers: Tree,
     invocations: Tree,
     invocation_chunks: Tree,
+    invocation_floors: Tree,
     columns: AllColumns,
     idempotency_keys: Tree,
     idempotency_expiries: Tree,
+    /// Whoever writes rows reads it; a copy is made while nobody does.
+    writers: RwLock<()>,
     blobs: Blobs,
     reserve: Arc<Reserve>,
     _lock: File,
@@ -115,14 +134,28 @@ pub struct Store {
 impl Store {
     /// Opens the data folder, and makes it when there is none. It blocks until sled has recovered.
     pub fn open(folder: &Path, options: Options) -> Result<Self> {
+        let store = Self::open_rows(folder, options, |standing| mark::refuse(standing, folder))?;
+        store.load_columns()?;
+        Ok(store)
+    }
+
+    /// Opens it without looking at what is in it, unless `accept` refuses how it stands.
+    fn open_rows(folder: &Path, options: Options, accept: impl FnOnce(Standing) -> Result<()>) -> Result<Self> {
         fs_err::create_dir_all(folder).map_err(|e| StoreError::file("make the data folder", e))?;
         let lock = lock(folder)?;
         let reserve = Arc::new(Reserve::new(folder.to_owned(), options.reserve_free_bytes));
         let blobs = Blobs::open(&folder.join("blobs"), Arc::clone(&reserve))?;
         let (db, mut files) = engine::open(&folder.join("store"))?;
+        let standing = Mark::look(&db, folder)?;
+        accept(standing)?;
+        // What is lost stays known until somebody accepts it.
+        let mut mark = if standing == Standing::Whole { Some(Mark::open(&db, folder)?) } else { None };
 
         let tree = |name: &str| db.open_tree(name);
         let store = Self {
+            folder: folder.to_owned(),
+            standing,
+            engine: db.clone(),
             organizations: tree("organizations")?,
             users: tree("users")?,
             roles: tree("roles")?,
@@ -138,6 +171,7 @@ impl Store {
             pushers: tree("pushers")?,
             invocations: tree("invocations")?,
             invocation_chunks: tree("invocation_chunks")?,
+            invocation_floors: tree("invocation_floors")?,
             columns: AllColumns::default(),
             idempotency_keys: tree("idempotency_keys")?,
             idempotency_expiries: tree("idempotency_expiries")?,
@@ -145,24 +179,39 @@ impl Store {
                 // The first round makes what opening wrote durable, and with it the folders themselves.
                 let db = db.clone();
                 let mut round = move || {
+                    let _timer = options.flushes.as_ref().map(Histogram::start_timer);
+                    if let Some(mark) = &mut mark {
+                        mark.begin()?;
+                    }
                     db.flush()?;
-                    files.sync()
+                    files.sync()?;
+                    mark.as_ref().map_or(Ok(()), Mark::note)
                 };
                 round().map_err(|e| StoreError::file("make the new store durable", e))?;
                 blobs::sync_folder(folder).map_err(|e| StoreError::file("make the data folder durable", e))?;
                 Durability::start(round)
             },
+            writers: RwLock::new(()),
             blobs,
             reserve,
             _lock: lock,
         };
-        store.load_columns()?;
         Ok(store)
     }
 
     /// The large values: components, wheels, outputs.
     pub fn blobs(&self) -> &Blobs {
         &self.blobs
+    }
+
+    /// What the files of rows take on the disk, in bytes.
+    pub fn size_bytes(&self) -> Result<u64> {
+        Ok(self.engine.size_on_disk()?)
+    }
+
+    /// What is free on the disk of the data folder, in bytes.
+    pub fn free_bytes(&self) -> Result<u64> {
+        self.reserve.free_bytes()
     }
 
     /// Whether writes are taken now. `Error::Unavailable` says why not.
@@ -234,7 +283,9 @@ fn lock(folder: &Path) -> Result<File> {
         .truncate(false)
         .write(true)
         .open(folder.join("lock"))
-        .map_err(|e| StoreError::file("open the data folder's lock", e))?
+        .map_err(|e| {
+            StoreError::file("open the data folder's lock (the folder has to be writable, and this user's)", e)
+        })?
         .into_parts()
         .0;
     let is_busy = |error: &TryLockError| matches!(error, TryLockError::WouldBlock);
@@ -276,7 +327,7 @@ mod tests {
     #[tokio::test]
     async fn below_the_reserve_nothing_is_written() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), Options { reserve_free_bytes: u64::MAX }).unwrap();
+        let store = Store::open(folder.path(), Options { reserve_free_bytes: u64::MAX, flushes: None }).unwrap();
         let tool = tool("weather");
         assert!(matches!(store.create_tool(&acme(), &tool).await, Err(Error::Unavailable(_))));
         assert!(matches!(store.blobs().put(b"content"), Err(Error::Unavailable(_))));

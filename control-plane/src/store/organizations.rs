@@ -32,6 +32,7 @@ impl Store {
         }
         self.put_blobs(blobs).await?;
 
+        let _turn = self.writers.read().await;
         let trees = (&self.organizations, &self.users, &self.roles, &self.api_keys);
         let outcome = trees.transaction(|(organizations, users, roles, api_keys)| {
             if organizations.insert(org_key.as_slice(), org_row.as_slice())?.is_some() {

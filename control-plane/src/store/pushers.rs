@@ -20,6 +20,7 @@ impl Store {
                 tree.compare_and_swap(key, None::<&[u8]>, Some(row.as_slice())).map(drop)
             })
         };
+        let _turn = self.writers.read().await;
         tokio::task::spawn_blocking(write).await.context("failed to keep who pushed commits")??;
         self.flush().await
     }

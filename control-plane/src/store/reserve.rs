@@ -41,7 +41,8 @@ impl Reserve {
         )))
     }
 
-    fn free_bytes(&self) -> Result<u64> {
+    /// What is free now, or was a moment ago.
+    pub(super) fn free_bytes(&self) -> Result<u64> {
         let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, free_bytes)) = *measured
             && at.elapsed() < MEASURED_FOR

@@ -51,6 +51,16 @@ impl<T: Serialize + DeserializeOwned> Stored<T> {
     }
 }
 
+impl<T> Stored<T> {
+    /// The blob that holds the value, where one does.
+    pub(super) fn blob(&self) -> Option<&str> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Blob { sha256 } => Some(sha256),
+        }
+    }
+}
+
 impl<T: DeserializeOwned> Stored<T> {
     /// The value, wherever it is.
     pub(super) fn load(self, blobs: &Blobs) -> Result<T> {
@@ -93,6 +103,23 @@ pub(super) fn decode<T: DeserializeOwned>(value: &[u8], blobs: &Blobs) -> Result
             let found = first.map_or(0, |(format, _)| *format);
             Err(StoreError::RowFormat { kind: type_name::<T>(), found }.into())
         }
+    }
+}
+
+/// A value whose content nobody asks for.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kept {
+    Inline(serde::de::IgnoredAny),
+    Blob { sha256: String },
+}
+
+/// The blob that holds a row, where one does.
+pub(super) fn blob_of(value: &[u8]) -> Option<String> {
+    let (&FORMAT, json) = value.split_first()? else { return None };
+    match serde_json::from_slice(json).ok()? {
+        Kept::Inline(_) => None,
+        Kept::Blob { sha256 } => Some(sha256),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::model::{
 };
 
 /// A store that writes whatever the disk holds.
-pub(super) const OPTIONS: Options = Options { reserve_free_bytes: 0 };
+pub(super) const OPTIONS: Options = Options { reserve_free_bytes: 0, flushes: None };
 
 pub(super) fn open_in(folder: &Path) -> Store {
     Store::open(folder, OPTIONS).unwrap()

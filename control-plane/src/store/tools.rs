@@ -24,6 +24,7 @@ impl Store {
         let name_row = rows::encode(&tool.id, &mut blobs)?;
         self.put_blobs(blobs).await?;
 
+        let _turn = self.writers.read().await;
         let outcome = (&self.tools, &self.tool_names).transaction(|(tools, names)| {
             if names.insert(name_key.as_slice(), name_row.as_slice())?.is_some() {
                 let name = &tool.name;
@@ -69,6 +70,7 @@ impl Store {
             let row = rows::encode(&tool, &mut blobs)?;
             self.put_blobs(blobs).await?;
 
+            let _turn = self.writers.read().await;
             let outcome = (&self.tools, &self.version_counts).transaction(
                 |(tools, counts)| -> ConflictableTransactionResult<bool, Error> {
                     if tools.get(&key)?.as_ref() != Some(&old) || counts.get(&key)? != count {
@@ -106,6 +108,7 @@ impl Store {
             let replacements = self.deprecations(versions, by, at, &mut blobs)?;
             self.put_blobs(blobs).await?;
 
+            let _turn = self.writers.read().await;
             let trees = (&self.tools, &self.tool_names, &self.versions, &self.active_versions, &self.version_counts);
             let outcome = trees.transaction(|(tools, names, versions, active, counts)| {
                 // The count shows a version that was published since they were listed.

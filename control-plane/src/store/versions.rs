@@ -42,6 +42,7 @@ impl Store {
                     "variable {name} was taken off the tool while its version was published: insert it and publish again"
                 )));
             }
+            let _turn = self.writers.read().await;
             let trees = (&self.tools, &self.versions, &self.active_versions, &self.version_counts);
             let outcome = trees.transaction(|(tools, versions, active, counts)| {
                 if tools.get(&tool_key)?.as_ref() != Some(&tool_row) {
@@ -109,6 +110,7 @@ impl Store {
             let replacements = self.deprecations(found, by, at, &mut blobs)?;
             self.put_blobs(blobs).await?;
 
+            let _turn = self.writers.read().await;
             let outcome = (&self.versions, &self.active_versions)
                 .transaction(|(versions, active)| replace_all(versions, active, &replacements));
             if decided(outcome)? {
@@ -167,7 +169,7 @@ pub(super) fn replace_all(
 }
 
 /// Big endian, so that keys sort as the numbers do.
-fn version_key(org: &OrgId, tool: ToolId, version: Version) -> Vec<u8> {
+pub(super) fn version_key(org: &OrgId, tool: ToolId, version: Version) -> Vec<u8> {
     let Version { major, minor, patch } = version;
     rows::key(org, &[tool.as_bytes(), &major.to_be_bytes(), &minor.to_be_bytes(), &patch.to_be_bytes()])
 }

@@ -21,6 +21,11 @@ impl Author {
         author
     }
 
+    /// A working copy that was made before.
+    pub fn existing(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
     /// Copies tool projects into the working copy, commits, and pushes to `main`. Answers the commit, which is a new
     /// one even when the files are the same as before.
     pub fn push(&self, projects: &[&str]) -> String {

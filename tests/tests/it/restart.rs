@@ -52,6 +52,57 @@ async fn sigterm_ends_the_server_cleanly_and_gives_the_folder_back() {
 }
 
 #[tokio::test]
+async fn sigterm_lets_an_invocation_end_and_says_at_once_that_nothing_more_is_taken() {
+    let (server, tool) = Server::with_tool("sleeps_forever").await;
+    let client = server.client.clone();
+    let sleeping = tokio::spawn({
+        let (client, tool) = (client.clone(), tool.clone());
+        async move { client.result(&tool, json!({"seconds": 2.2})).await }
+    });
+    while !client.page("/metrics").await.1.contains("toolplane_invocations_running 1") {}
+
+    let installation = Arc::clone(&server.installation);
+    server.terminate();
+    // The signal arrives when it arrives; from then on nothing is taken. Each time over a new connection, since the server
+    // closes those that are idle.
+    let strangers = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
+    let ask = |path: &str| strangers.get(format!("{}{path}", client.server)).send();
+    while ask("/readyz").await.unwrap().status() == 200 {}
+    assert!(!sleeping.is_finished(), "it said so only after the work in flight");
+    let refused = ask("/v1/acme/tool/").await.unwrap();
+    assert!(refused.status() == 503 && refused.headers().contains_key("retry-after"), "{refused:?}");
+    assert!(refused.text().await.unwrap().contains("shutting down"));
+    assert_eq!(sleeping.await.unwrap(), succeeded("good morning"));
+    assert_eq!(server.ended().code(), Some(0));
+
+    let server = Server::start_on(installation).await;
+    assert_eq!(server.client.invocations("").await[0]["invocation_status"]["output"], "good morning");
+}
+
+#[tokio::test]
+async fn sigterm_waits_no_longer_than_configured() {
+    let installation = crate::server::Installation::new();
+    installation.configure("shutdown_timeout_s = 1\n");
+    let server = Server::start_on(installation).await;
+    server.author("work").push(&["loops_forever"]);
+    let tool = server.client.create_tool("loops_forever").await;
+    server.client.publish(&tool, "loops_forever", "major").await.expect(201);
+    let (client, id) = (server.client.clone(), tool.clone());
+    let looping = tokio::spawn(async move {
+        let input = json!({"inputs": [{"input_parameters": {"forever": true}, "invocation_mode": "regular"}]});
+        let request = client.anonymous(reqwest::Method::POST, &format!("tool/{id}/version/1.0.0/invoke"));
+        request.bearer_auth(&client.token).json(&input).send().await.map(drop)
+    });
+    while !server.client.page("/metrics").await.1.contains("toolplane_invocations_running 1") {}
+    let began = std::time::Instant::now();
+    assert_eq!(server.stop().code(), Some(0));
+    // Its own limit of 5 s would have ended it later.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    // It may have ended by its own time limit, or have been dropped.
+    let _ = looping.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_second_server_on_the_same_folder_is_refused() {
     let server = Server::start().await;
     let mut second = programs::command("control-plane");

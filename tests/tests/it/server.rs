@@ -166,6 +166,17 @@ impl Server {
         self.process.child.as_ref().unwrap().id()
     }
 
+    /// Asks the server to stop, and does not wait.
+    pub fn terminate(&self) {
+        let id = rustix::process::Pid::from_child(self.process.child.as_ref().unwrap());
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// How a server ended that was asked to.
+    pub fn ended(mut self) -> ExitStatus {
+        self.process.child.take().unwrap().wait().unwrap()
+    }
+
     /// Asks the server to stop, and answers how it ended.
     pub fn stop(mut self) -> ExitStatus {
         terminate(self.process.child.take().unwrap())
@@ -239,7 +250,7 @@ fn list(folder: &Path, found: &mut BTreeSet<PathBuf>) {
         let Some(kind) = if_there(entry.file_type()) else { continue };
         if kind.is_dir() {
             list(&entry.path(), found);
-        } else {
+        } else if kind.is_file() {
             found.insert(entry.path());
         }
     }

@@ -1,0 +1,7 @@
+import time
+
+
+def nap(seconds: float = 0.05) -> str:
+    """Wait."""
+    time.sleep(seconds)
+    return "awake"
