@@ -64,8 +64,8 @@ impl<'a> LoadRequest<'a> {
     /// It holds on to the network, which another host would not know.
     pub(crate) fn networked() -> Problem {
         Problem::new(
-            "what is imported uses the network by other means than `socket.socket`, and what that leaves behind cannot be \
-             in the snapshot that tools start from",
+            "what is imported uses the network by other means than `socket.socket`, and what that leaves behind would \
+             not work when the tool is called",
             "use the network inside the function, or import there what does so",
         )
     }
