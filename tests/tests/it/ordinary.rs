@@ -22,6 +22,11 @@ fn event_loops_have_timeouts_threads_and_each_other() {
 }
 
 #[test]
+fn what_was_made_at_import_goes_and_changes_as_anywhere() {
+    assert_all_ok("objects");
+}
+
+#[test]
 fn what_packages_import_can_be_imported_and_says_what_it_cannot_do() {
     assert_all_ok("imports");
 }

@@ -5,6 +5,8 @@ import threading
 import uuid
 from pathlib import Path
 
+from ordinary import objects as objects
+
 # What is made at import is in the snapshot.
 GENERATOR = random.Random()
 SEEDED = random.Random(42)
