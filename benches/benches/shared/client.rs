@@ -37,7 +37,8 @@ pub async fn organization(app: &Arc<App>, name: &str) -> Result<Value> {
 /// Speaks for one user, over connections that are kept alive.
 pub struct Client {
     http: reqwest::Client,
-    address: String,
+    /// Where the service listens, such as `127.0.0.1:41003`.
+    pub address: String,
     org: &'static str,
     user: String,
     token: String,
