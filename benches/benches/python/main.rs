@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 const PYPERFORMANCE: &str = "pyperformance==1.14.0";
 
-const PROGRAMS: [&str; 24] = [
+const PROGRAMS: [&str; 23] = [
     "chaos",
     "comprehensions",
     "coroutines",
@@ -36,7 +36,6 @@ const PROGRAMS: [&str; 24] = [
     "nqueens",
     "pidigits",
     "raytrace",
-    "regex_compile",
     "regex_effbot",
     "richards",
     "scimark",
