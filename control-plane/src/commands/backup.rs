@@ -8,6 +8,8 @@ use control_plane::app::App;
 use control_plane::config::Config;
 use control_plane::domain::backup::Manifest;
 
+use super::settings::Settings;
+
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   control-plane backup /backups/today --data /var/lib/toolplane
@@ -18,25 +20,15 @@ holds the keys of the data folder, so keep it as safe as those. A key that the s
 pub struct Arguments {
     /// The folder to make it in: an empty one, or one that does not exist.
     folder: PathBuf,
-    /// A file of settings.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The data folder.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub async fn execute(arguments: Arguments) -> Result<()> {
-    let mut config = Config::load(arguments.config.as_deref())?;
-    if let Some(data) = arguments.data {
-        config = config.with_data(data);
-    }
-    if !config.data.is_dir() {
-        bail!("there is no data folder {}: name another with --data", config.data.display());
-    }
+    let config = arguments.settings.load_with_data()?;
     // The server may have another working folder.
     let folder = std::path::absolute(&arguments.folder)?;
     let manifest = match control::ask(&config.data, &Request::BackUp(folder.clone())).await? {

@@ -1,12 +1,11 @@
 //! `control-plane init-org`: an organization, its first administrator and an API key.
 
-use std::path::PathBuf;
-
 use anyhow::{Context, Result, anyhow};
 use control_plane::app::App;
-use control_plane::config::Config;
 use control_plane::model::OrgId;
 use serde_json::json;
+
+use super::settings::Settings;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -17,12 +16,8 @@ Run it while no server uses the data folder. The API key is shown once and store
 pub struct Arguments {
     /// The organization's id: a-z, 0-9 and -.
     name: String,
-    /// A file of settings.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The data folder.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -30,10 +25,7 @@ pub struct Arguments {
 
 pub async fn execute(arguments: Arguments) -> Result<()> {
     let organization = OrgId::parse(&arguments.name)?;
-    let mut config = Config::load(arguments.config.as_deref())?;
-    if let Some(data) = arguments.data {
-        config = config.with_data(data);
-    }
+    let config = arguments.settings.load()?;
     let app = tokio::task::spawn_blocking(|| App::open(config)).await.context("failed to open the data folder")??;
     let made = app.init_organization(&organization).await.map_err(|error| anyhow!(error))?;
     let (user, key_id, key) = (made.user_id, made.api_key_id, made.api_key.expose());

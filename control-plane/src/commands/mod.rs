@@ -8,6 +8,7 @@ mod openapi;
 mod prepare;
 mod restore;
 mod serve;
+mod settings;
 mod swap;
 mod verify;
 

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
-use control_plane::config::Config;
 use control_plane::domain::{backup, verify};
 use control_plane::store::Mode;
+
+use super::settings::Settings;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -16,19 +17,12 @@ index is made again by the first server that uses it.")]
 pub struct Arguments {
     /// The backup.
     folder: PathBuf,
-    /// A file of settings.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The data folder.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 pub async fn execute(arguments: Arguments) -> Result<()> {
-    let mut config = Config::load(arguments.config.as_deref())?;
-    if let Some(data) = arguments.data {
-        config = config.with_data(data);
-    }
+    let config = arguments.settings.load()?;
     let (folder, data) = (arguments.folder, config.data.clone());
     let restored = tokio::task::spawn_blocking(move || backup::restore(&folder, &data)).await;
     let manifest = restored.context("failed to restore")?.map_err(|error| anyhow!(error))?;

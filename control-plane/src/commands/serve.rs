@@ -2,13 +2,13 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use control_plane::config::{Config, LogFormat};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::settings::Settings;
 use super::{open_files, swap};
 
 #[derive(clap::Args)]
@@ -19,12 +19,8 @@ use super::{open_files, swap};
 
 The first line on stdout is the address that is served. Logs go to stderr; RUST_LOG=debug shows more.")]
 pub struct Arguments {
-    /// A file of settings; `config.default.toml` in the source is the manual.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The data folder.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
     /// The address to listen on; port 0 lets the system choose.
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
@@ -36,21 +32,18 @@ pub struct Arguments {
 impl Arguments {
     /// What the log is to look like.
     pub fn log_format(&self) -> Result<LogFormat> {
-        Ok(Config::load(self.config.as_deref())?.log.format)
+        Ok(self.settings.load()?.log.format)
     }
 }
 
 pub async fn execute(arguments: Arguments) -> Result<()> {
-    let mut config = Config::load(arguments.config.as_deref())?;
-    if let Some(data) = arguments.data {
-        config = config.with_data(data);
-    }
+    let mut config = arguments.settings.load()?;
     if let Some(listen) = arguments.listen {
         config.listen = listen;
     }
     if arguments.print_config {
         let flags = [("data", config.data.display().to_string()), ("listen", config.listen.to_string())];
-        print!("{}", Config::shown(arguments.config.as_deref(), &flags)?);
+        print!("{}", Config::shown(arguments.settings.config.as_deref(), &flags)?);
         return Ok(());
     }
     swap::refuse(&config)?;

@@ -1,11 +1,10 @@
 //! `control-plane verify`: whether a data folder is whole.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, anyhow, bail};
-use control_plane::config::Config;
 use control_plane::domain::verify;
 use control_plane::store::Mode;
+
+use super::settings::Settings;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -17,12 +16,8 @@ Problems are printed a line each, and then it ends with 1. --rebuild makes again
 tools, the lists of active versions, counts, expiries, columns of lists), and removes blobs that no record names. The search
 index is checked and made again by the service itself. What --rebuild cannot make again comes back with `control-plane restore`.")]
 pub struct Arguments {
-    /// A file of settings.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The data folder.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
     /// Make again what follows from records.
     #[arg(long)]
     rebuild: bool,
@@ -32,13 +27,7 @@ pub struct Arguments {
 }
 
 pub async fn execute(arguments: Arguments) -> Result<()> {
-    let mut config = Config::load(arguments.config.as_deref())?;
-    if let Some(data) = arguments.data {
-        config = config.with_data(data);
-    }
-    if !config.data.is_dir() {
-        bail!("there is no data folder {}: name another with --data", config.data.display());
-    }
+    let config = arguments.settings.load_with_data()?;
     let mode = if arguments.rebuild { Mode::Rebuild } else { Mode::Look };
     let findings = verify::verify(&config, mode).await.map_err(|error| anyhow!(error))?;
     if arguments.json {

@@ -28,22 +28,13 @@ const MOST_ANSWERS: u64 = 40;
 async fn what_was_answered_survives_kills_at_any_moment() {
     let cycles = std::env::var("KILL_CYCLES").map_or(CYCLES, |cycles| cycles.parse().unwrap());
     let server = Server::start().await;
-    server.author("work").push(&["counter", "prints"]);
-    let mut tools = Vec::new();
-    for project in ["counter", "prints"] {
-        let tool = server.client.create_tool(project).await;
-        server.client.publish(&tool, project, "major").await.expect(201);
-        tools.push(tool);
-    }
+    let tools = published(&server).await;
     // What a killed process was writing may stay among the blobs, a few of them a kill, until they are collected.
     let mut unused = 0;
     let mut installation = server.kill();
     let mut before: Option<Done> = None;
     for cycle in 0..=cycles {
-        let server = Server::start_on(Arc::clone(&installation)).await;
-        if let Some(before) = before.take() {
-            before.check(&server).await;
-        }
+        let server = started(&installation, before.take()).await;
         if cycle == cycles {
             // What the checks changed counts, too.
             installation = server.kill();
@@ -70,6 +61,27 @@ async fn what_was_answered_survives_kills_at_any_moment() {
         "nothing else is removed"
     );
     assert_eq!(verify(&installation, &[])["unused_blobs"], 0);
+}
+
+/// Publishes the two tools that the work is done with, and answers their ids.
+pub async fn published(server: &Server) -> Vec<String> {
+    server.author("work").push(&["counter", "prints"]);
+    let mut tools = Vec::new();
+    for project in ["counter", "prints"] {
+        let tool = server.client.create_tool(project).await;
+        server.client.publish(&tool, project, "major").await.expect(201);
+        tools.push(tool);
+    }
+    tools
+}
+
+/// Starts a server anew, and holds what there is against what was answered before.
+pub async fn started(installation: &Arc<Installation>, before: Option<Done>) -> Server {
+    let server = Server::start_on(Arc::clone(installation)).await;
+    if let Some(before) = before {
+        before.check(&server).await;
+    }
+    server
 }
 
 /// What a cycle did, and how far it came.

@@ -7,11 +7,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::killing::{Done, verify, work_until};
+use crate::killing::{Done, published, started, verify, work_until};
 use crate::server::{Installation, Server};
 
 /// How often unmounting is tried: a Git process of the server that was killed may end a moment later.
@@ -30,21 +29,12 @@ async fn what_was_answered_survives_power_cuts() {
 
 async fn survives(system: &str, cycles: u64) {
     let server = Server::start().await;
-    server.author("work").push(&["counter", "prints"]);
-    let mut tools = Vec::new();
-    for project in ["counter", "prints"] {
-        let tool = server.client.create_tool(project).await;
-        server.client.publish(&tool, project, "major").await.expect(201);
-        tools.push(tool);
-    }
+    let tools = published(&server).await;
     let installation = server.kill();
     let disk = Disk::make(&installation, system);
     let mut before: Option<Done> = None;
     for cycle in 0..=cycles {
-        let server = Server::start_on(Arc::clone(&installation)).await;
-        if let Some(before) = before.take() {
-            before.check(&server).await;
-        }
+        let server = started(&installation, before.take()).await;
         if cycle == cycles {
             server.kill();
             break;
