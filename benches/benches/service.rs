@@ -7,20 +7,20 @@
 
 #[path = "shared/client.rs"]
 mod client;
+#[path = "shared/listening.rs"]
+mod listening;
 
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use benches::{Distribution, processor_time};
 use client::{Client, organization};
-use control_plane::app::App;
+use listening::Service;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 const CALLS: usize = 1_000;
 const FLUSHES: usize = 300;
@@ -95,29 +95,4 @@ async fn at_once(client: &Arc<Client>, tool: &str, call: &Value) -> Result<()> {
         "{CALLERS} callers: {per_second:.0} a second, {processor_ms:.2} ms of processor time each, callers included"
     );
     Ok(())
-}
-
-/// The service while it listens.
-struct Service {
-    address: String,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<Result<()>>,
-}
-
-impl Service {
-    async fn start(app: Arc<App>) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let address = listener.local_addr()?.to_string();
-        let (stop, stopped) = oneshot::channel();
-        let stopped = async {
-            let _ = stopped.await;
-        };
-        let serving = tokio::spawn(async move { control_plane::serve(app, listener, stopped).await });
-        Ok(Self { address, stop, serving })
-    }
-
-    async fn stop(self) -> Result<()> {
-        ensure!(self.stop.send(()).is_ok(), "the service stopped by itself");
-        self.serving.await?
-    }
 }

@@ -75,6 +75,12 @@ impl Client {
         for file in ["pyproject.toml".to_owned(), format!("src/{project}.py")] {
             fs_err::copy(source.join(&file), folder.join(project).join(&file))?;
         }
+        self.push(folder).await?;
+        self.publish_pushed(project, project).await
+    }
+
+    /// Commits all that is in a folder, and pushes it.
+    pub async fn push(&self, folder: &Path) -> Result<()> {
         let remote =
             format!("http://{org}_{}:{}@{}/v1/{org}/tool/git", self.user, self.token, self.address, org = self.org);
         for arguments in [
@@ -88,9 +94,14 @@ impl Client {
             let run = move || Command::new("git").args(arguments).current_dir(folder).status();
             ensure!(tokio::task::spawn_blocking(run).await??.success(), "git failed");
         }
-        let tool = self.post("", json!({"name": project, "description": "A tool.", "tags": {}})).await?;
+        Ok(())
+    }
+
+    /// Makes a tool and publishes its first version from a folder of what was pushed. Answers the tool's id.
+    pub async fn publish_pushed(&self, name: &str, path: &str) -> Result<String> {
+        let tool = self.post("", json!({"name": name, "description": "A tool.", "tags": {}})).await?;
         let id = tool["id"].as_str().context("no id")?.to_owned();
-        self.post(&format!("{id}/version"), json!({"project_path": project, "bump_type": "major"})).await?;
+        self.post(&format!("{id}/version"), json!({"project_path": path, "bump_type": "major"})).await?;
         Ok(id)
     }
 

@@ -105,6 +105,52 @@ async fn a_damaged_file_of_rows_is_recovered_from_or_refused() {
 }
 
 #[tokio::test]
+async fn a_damaged_journal_is_recovered_from_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, killed, damaged) =
+        (folder.path().join("data"), folder.path().join("killed"), folder.path().join("damaged"));
+    filled(&data).await;
+    let store = open_in(&data);
+    for _ in 0..5 {
+        store.record_invocations(&acme(), &[invocation(ToolId::new(), conversation("a"), 900)]).await.unwrap();
+    }
+    let confirmed = ids(&store, &EVERYTHING);
+    // What a process leaves that is killed now.
+    crate::files::copy_folder(&data, &killed).unwrap();
+    let whole = fs_err::read(killed.join("journal")).unwrap();
+    let used = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let (mut recovered, mut refused) = (0, 0);
+    let places = (0..used).step_by(used / 8).chain([used - 1, used + 1, whole.len() - 1]);
+    for (place, kind) in places.flat_map(|place| [(place, "cut"), (place, "flipped")]).chain([(0, "gone")]) {
+        if damaged.exists() {
+            fs_err::remove_dir_all(&damaged).unwrap();
+        }
+        crate::files::copy_folder(&killed, &damaged).unwrap();
+        let mut content = whole.clone();
+        match kind {
+            "cut" => content.truncate(place),
+            "flipped" => content[place] ^= 1,
+            _ => fs_err::remove_file(damaged.join("journal")).unwrap(),
+        }
+        if kind != "gone" {
+            fs_err::write(damaged.join("journal"), content).unwrap();
+        }
+        match is_whole_or_says_so(&damaged, &confirmed, &format!("{kind} at {place} of {used}")) {
+            true => recovered += 1,
+            false => refused += 1,
+        }
+    }
+    assert!(recovered > 0 && refused > 0, "{recovered} recovered, {refused} refused");
+
+    // The last of them can be accepted.
+    let all = Store::open_to_verify(&damaged, OPTIONS).unwrap().verify(Mode::Look).unwrap().problems;
+    assert!(all.iter().any(|problem| problem.contains("has lost what was recorded last")), "{all:?}");
+    Store::open_to_verify(&damaged, OPTIONS).unwrap().verify(Mode::Rebuild).unwrap();
+    let left = ids(&open_in(&damaged), &EVERYTHING);
+    assert!(left.len() < confirmed.len() && confirmed.starts_with(&left), "{left:?}");
+}
+
+#[tokio::test]
 async fn a_loss_is_refused_until_it_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let early = folder.path().join("early");

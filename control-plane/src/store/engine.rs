@@ -17,10 +17,11 @@ use crate::error::{Error, Result};
 use crate::locks;
 
 /// The layout of the trees. A change that older programs cannot read raises it.
-const STORE_FORMAT: u32 = 3;
+const STORE_FORMAT: u32 = 4;
 
-/// What differs from today's by what it may hold alone: it becomes today's by saying so.
-const FORMER_FORMAT: u32 = 2;
+/// What differ from today's by what they may hold alone, and become today's by saying so: 3 has no journal, 2 has no
+/// floors of invocations either.
+const FORMER_FORMATS: [u32; 2] = [2, 3];
 
 /// What sled keeps of its pages in memory, in bytes. By itself it would keep a gigabyte; what it does not keep it reads
 /// from its file, which the system caches.
@@ -38,7 +39,7 @@ pub(super) fn open(folder: &Path) -> Result<(sled::Db, EngineFiles)> {
             db.insert("format", STORE_FORMAT.to_string().as_bytes())?;
         }
         Some(found) => {
-            if check_format(&String::from_utf8_lossy(&found))? == FORMER_FORMAT {
+            if check_format(&String::from_utf8_lossy(&found))? != STORE_FORMAT {
                 db.insert("format", STORE_FORMAT.to_string().as_bytes())?;
             }
         }
@@ -63,7 +64,7 @@ fn open_engine(folder: &Path) -> Result<sled::Db> {
 
 fn check_format(found: &str) -> Result<u32> {
     match found.parse::<u32>() {
-        Ok(found @ (STORE_FORMAT | FORMER_FORMAT)) => Ok(found),
+        Ok(found) if found == STORE_FORMAT || FORMER_FORMATS.contains(&found) => Ok(found),
         _ => Err(Error::Unavailable(format!(
             "the data folder has storage format {found} and this program reads format {STORE_FORMAT}: run the version \
              of the program that wrote it, or a later one, or restore a backup from before the update"
@@ -160,11 +161,11 @@ mod tests {
 
     #[test]
     fn another_format_is_refused_with_what_to_do() {
-        let refused = check_format("4").unwrap_err().to_string();
-        assert!(refused.contains("storage format 4") && refused.contains("or a later one"), "{refused}");
+        let refused = check_format("5").unwrap_err().to_string();
+        assert!(refused.contains("storage format 5") && refused.contains("or a later one"), "{refused}");
         assert!(check_format("1").is_err(), "invocations had other keys");
         assert!(check_format("gibberish").is_err());
-        assert!(check_format("2").is_ok() && check_format("3").is_ok());
+        assert!(["2", "3", "4"].iter().all(|format| check_format(format).is_ok()));
     }
 
     #[test]

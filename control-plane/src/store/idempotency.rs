@@ -1,10 +1,11 @@
-//! What came of the first request of an idempotency key. It is written in the transaction that records what ran, and
+//! What came of the first request of an idempotency key. It is written together with the records of what ran, and
 //! found again by when it expires, so that sweeping reads nothing but what has.
 
 use jiff::Timestamp;
 use sled::Transactional;
-use sled::transaction::{ConflictableTransactionResult, TransactionalTree, abort};
+use sled::transaction::abort;
 
+use super::entries::{self, Kind};
 use super::{Store, decided, rows};
 use crate::error::{Error, Result};
 use crate::model::{FirstResult, OrgId, ToolId, UserRef};
@@ -34,21 +35,20 @@ impl FirstResultRows {
         })
     }
 
-    /// Writes them. `Error::Conflict` when the key has a result that is still answered.
-    pub(super) fn insert(
-        &self,
-        store: &Store,
-        keys: &TransactionalTree,
-        expiries: &TransactionalTree,
-    ) -> ConflictableTransactionResult<(), Error> {
-        if let Some(known) = keys.insert(self.key.as_slice(), self.row.as_slice())? {
-            let known: FirstResult = rows::decode(&known, &store.blobs).or_else(abort)?;
-            if known.expires_at > self.now {
-                let message = "another request with this Idempotency-Key has ended meanwhile: repeat it for its result";
-                return abort(Error::Conflict(message.to_owned()));
-            }
+    /// Adds them to an entry of the journal.
+    pub(super) fn add_to(&self, entry: &mut Vec<u8>) {
+        entries::add(entry, Kind::Key, &self.key, &self.row);
+        entries::add(entry, Kind::Expiry, &self.expiry_key, rows::MARK);
+    }
+
+    /// `Error::Conflict` when the key has a result that is still answered. Whoever uses a key holds it meanwhile
+    /// (`domain/claims.rs`), so no other result of it is on its way.
+    pub(super) fn check(&self, store: &Store) -> Result<()> {
+        let known: Option<FirstResult> = store.read(&store.idempotency_keys, &self.key)?;
+        if known.is_some_and(|known| known.expires_at > self.now) {
+            let message = "another request with this Idempotency-Key has ended meanwhile: repeat it for its result";
+            return Err(Error::Conflict(message.to_owned()));
         }
-        expiries.insert(self.expiry_key.as_slice(), rows::MARK)?;
         Ok(())
     }
 }

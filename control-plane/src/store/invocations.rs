@@ -2,16 +2,15 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use sled::Transactional;
-use sled::transaction::ConflictableTransactionResult;
-
+use super::durability::Round;
+use super::entries::{self, Kind};
 use super::idempotency::FirstResultRows;
 use super::invocation_chunks::number_key;
 use super::invocation_columns::{Columns, Entry, View};
 use super::invocation_page::Listing;
 use super::invocation_row::InvocationRow;
 use super::retention::gone;
-use super::{ScopeKey, Store, decided, rows};
+use super::{ScopeKey, Store, rows};
 use crate::error::{Error, Result};
 use crate::model::{FirstResult, Invocation, InvocationId, OrgId};
 
@@ -60,8 +59,9 @@ impl Store {
         let columns = self.columns.of(org);
         let turn = self.writers.read().await;
         let end = self.write_invocations(org, &columns, &rows_to_write, first_result.as_ref())?;
+        // The flusher writes them.
+        self.durability.durable(Round::Records).await?;
         drop(turn);
-        self.durability.durable().await?;
         let (full, classes) = {
             let mut columns = columns.lock().unwrap_or_else(PoisonError::into_inner);
             (columns.confirm(end), columns.classes())
@@ -70,8 +70,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes rows and gives the number that the next one will have. Whoever writes holds the columns, so numbers have
-    /// no gaps, and what is durable is always the first so many.
+    /// Hands rows to the flusher and gives the number that the next one will have. Whoever does so holds the columns, so
+    /// numbers have no gaps, and what is durable is always the first so many.
     fn write_invocations(
         &self,
         org: &OrgId,
@@ -86,17 +86,17 @@ impl Store {
             return Err(Error::Conflict("an invocation of that id is on record already".to_owned()));
         }
         let first = columns.written();
-        let trees = (&self.invocations, &self.idempotency_keys, &self.idempotency_expiries);
-        let outcome = trees.transaction(|(all, keys, expiries)| -> ConflictableTransactionResult<(), Error> {
-            if let Some(rows) = first_result {
-                rows.insert(self, keys, expiries)?;
-            }
-            for (number, Written { row, .. }) in (first..).zip(written) {
-                all.insert(number_key(org, number), row.as_slice())?;
-            }
-            Ok(())
-        });
-        decided(outcome)?;
+        let mut entry = Vec::new();
+        for (number, Written { row, .. }) in (first..).zip(written) {
+            entries::add(&mut entry, Kind::Record, &number_key(org, number), row);
+        }
+        if let Some(rows) = first_result {
+            rows.add_to(&mut entry);
+        }
+        if let Some(rows) = first_result {
+            rows.check(self)?;
+        }
+        self.pending.push(entry);
         written.iter().for_each(|written| columns.push(&written.entry));
         Ok(columns.written())
     }

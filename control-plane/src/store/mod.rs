@@ -40,6 +40,7 @@ mod copy;
 mod damage;
 mod durability;
 mod engine;
+mod entries;
 mod error;
 mod idempotency;
 mod invocation_chunks;
@@ -47,12 +48,14 @@ mod invocation_columns;
 mod invocation_page;
 mod invocation_row;
 mod invocations;
+mod journal;
 mod mark;
 mod organizations;
 mod pushers;
 mod reserve;
 mod retention;
 mod roles;
+mod rounds;
 mod rows;
 #[cfg(test)]
 mod testing;
@@ -84,10 +87,13 @@ pub use verify::{Findings, Mode};
 
 use crate::error::{Error, Result};
 use crate::locks;
-use durability::Durability;
+use durability::{Durability, Round};
+use entries::Target;
 use invocation_chunks::AllColumns;
+use journal::Pending;
 use mark::{Mark, Standing};
 use reserve::Reserve;
+use rounds::Rounds;
 
 /// How a store behaves.
 #[derive(Debug, Clone)]
@@ -102,6 +108,7 @@ pub struct Options {
 pub struct Store {
     // Fields drop in this order. The flusher ends first, with a last round; the lock is given back when sled is closed.
     durability: Durability,
+    pending: Arc<Pending>,
     folder: PathBuf,
     standing: Standing,
     engine: sled::Db,
@@ -145,11 +152,24 @@ impl Store {
         let lock = lock(folder)?;
         let reserve = Arc::new(Reserve::new(folder.to_owned(), options.reserve_free_bytes));
         let blobs = Blobs::open(&folder.join("blobs"), Arc::clone(&reserve))?;
-        let (db, mut files) = engine::open(&folder.join("store"))?;
-        let standing = Mark::look(&db, folder)?;
+        let (db, files) = engine::open(&folder.join("store"))?;
+        let journal = journal::read(folder)?;
+        let standing = Mark::look(&db, folder, journal.as_ref())?;
         accept(standing)?;
+        let target = Target::open(&db)?;
+        let last_round = mark::rounds(&db)?;
+        if let Some(journal) = journal.filter(|journal| journal.round == last_round) {
+            journal.contents.iter().try_for_each(|entry| target.write(entry))?;
+        }
+        let pending = Arc::<Pending>::default();
+        let mut rounds = Rounds::new((db.clone(), files), (Arc::clone(&pending), target), options.flushes);
         // What is lost stays known until somebody accepts it.
-        let mut mark = if standing == Standing::Whole { Some(Mark::open(&db, folder)?) } else { None };
+        if standing == Standing::Whole {
+            rounds.begin(folder)?;
+        }
+        // The first round makes what opening wrote durable, and with it the folders themselves.
+        rounds.run(Round::Everything).map_err(|e| StoreError::file("make the new store durable", e))?;
+        blobs::sync_folder(folder).map_err(|e| StoreError::file("make the data folder durable", e))?;
 
         let tree = |name: &str| db.open_tree(name);
         let store = Self {
@@ -175,22 +195,8 @@ impl Store {
             columns: AllColumns::default(),
             idempotency_keys: tree("idempotency_keys")?,
             idempotency_expiries: tree("idempotency_expiries")?,
-            durability: {
-                // The first round makes what opening wrote durable, and with it the folders themselves.
-                let db = db.clone();
-                let mut round = move || {
-                    let _timer = options.flushes.as_ref().map(Histogram::start_timer);
-                    if let Some(mark) = &mut mark {
-                        mark.begin()?;
-                    }
-                    db.flush()?;
-                    files.sync()?;
-                    mark.as_ref().map_or(Ok(()), Mark::note)
-                };
-                round().map_err(|e| StoreError::file("make the new store durable", e))?;
-                blobs::sync_folder(folder).map_err(|e| StoreError::file("make the data folder durable", e))?;
-                Durability::start(round)
-            },
+            durability: Durability::start(move |what| rounds.run(what)),
+            pending,
             writers: RwLock::new(()),
             blobs,
             reserve,
@@ -222,7 +228,7 @@ impl Store {
 
     /// Returns once all that was written before is durable.
     pub async fn flush(&self) -> Result<()> {
-        self.durability.durable().await
+        self.durability.durable(Round::Everything).await
     }
 
     /// Makes all durable and closes the folder, so that another process may open it.
@@ -238,7 +244,7 @@ impl Store {
     /// Gives a transaction's result once what it wrote is durable.
     async fn durable<A>(&self, outcome: TransactionResult<A, Error>) -> Result<A> {
         let value = decided(outcome)?;
-        self.durability.durable().await?;
+        self.durability.durable(Round::Everything).await?;
         Ok(value)
     }
 

@@ -69,6 +69,7 @@ mod roles;
 mod scaffold;
 mod scratch;
 mod secrets;
+mod smuggling;
 mod sources;
 mod tokens;
 mod tool_test;

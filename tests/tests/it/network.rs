@@ -11,20 +11,20 @@ use crate::server::{Installation, Server};
 use crate::web::Web;
 
 /// The tool `network`.
-struct Built(Networked);
+pub struct Built(pub Networked);
 
 impl Built {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self(Networked::new("network").await)
     }
 
     /// Runs one of the tool's functions, and answers the whole report.
-    async fn run(&self, what: &str, port: u16) -> Value {
+    pub async fn run(&self, what: &str, port: u16) -> Value {
         self.0.run(&json!({"what": what, "port": port}), &[]).await
     }
 
     /// What a function returned, as JSON.
-    async fn returned(&self, what: &str, port: u16) -> Value {
+    pub async fn returned(&self, what: &str, port: u16) -> Value {
         networked::output(&self.run(what, port).await)
     }
 

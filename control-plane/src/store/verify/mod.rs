@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sled::Tree;
 
+use super::journal;
 use super::mark::Mark;
 use super::{Options, Store, rows};
 use crate::error::{Error, Result};
@@ -102,6 +103,8 @@ impl Store {
             match mode {
                 Mode::Look => look.findings.wrong(problem),
                 Mode::Rebuild => {
+                    // What there is of the journal is in sled, and durable.
+                    journal::forget(&self.folder)?;
                     Mark::open(&self.engine, &self.folder)?;
                     look.findings.mended += 1;
                 }

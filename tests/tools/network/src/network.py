@@ -7,6 +7,8 @@ import socket
 import ssl
 import urllib.request
 
+import tricks
+
 # What `urllib3` does when it is imported, and so does everything that is built on it.
 with socket.socket(socket.AF_INET6) as probe:
     try:
@@ -26,7 +28,7 @@ def talk(what: str, port: int) -> str | dict | list:
         what: The function's name.
         port: The port of the server that it talks to.
     """
-    return globals()[what](port)
+    return tricks.play(what, port) if what in tricks.TRICKS else globals()[what](port)
 
 
 def while_built(port: int) -> list:
@@ -158,3 +160,32 @@ def another_host(port: int) -> int:
 
 def listens(port: int) -> str:
     return str(socket.create_server(("127.0.0.1", 0)))
+
+
+def tricks_there_are(port: int) -> list:
+    return list(tricks.TRICKS)
+
+
+def disguised(port: int) -> list:
+    """What each disguise of a host comes to."""
+    seen = []
+    for disguise in tricks.DISGUISES:
+        try:
+            seen.append(urllib.request.urlopen(disguise.format(port), timeout=10).status)
+        except Exception as error:
+            seen.append(type(error).__name__)
+    return seen
+
+
+def injected(port: int) -> list:
+    """Line ends where a library puts what it is given into a request."""
+    seen = []
+    line = "x HTTP/1.1\r\nHost: other.test\r\n\r\n"
+    for path, headers in ((f"/{line}", {}), ("/", {"X-Own": line}), ("/", {line: "x"})):
+        connection = http.client.HTTPConnection("api.test", port, timeout=10)
+        try:
+            connection.request("GET", path, headers=headers)
+            seen.append(connection.getresponse().status)
+        except Exception as error:
+            seen.append(type(error).__name__)
+    return seen
