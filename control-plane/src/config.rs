@@ -252,6 +252,7 @@ impl Network {
                 sent_bytes: self.max_sent_mib << 20,
                 received_bytes: self.max_received_mib << 20,
             },
+            ..NetworkSettings::default()
         })
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use sdk::sandbox::{Refusal, TargetHost};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::address;
@@ -25,9 +25,8 @@ pub async fn addresses(host: &TargetHost, settings: &NetworkSettings) -> Result<
 }
 
 async fn look_up(name: &str, settings: &NetworkSettings) -> Result<Vec<IpAddr>, Refusal> {
-    let found =
-        timeout(settings.connect_timeout, lookup_host((name, 0))).await.map_err(|_elapsed| Refusal::TimedOut)?;
-    let found: Vec<_> = found.map_err(|_| Refusal::NoSuchName)?.map(|address| address.ip()).collect();
+    let asked = timeout(settings.connect_timeout, settings.resolver.look_up(name)).await;
+    let found = asked.map_err(|_elapsed| Refusal::TimedOut)?.map_err(|_| Refusal::NoSuchName)?;
     if found.is_empty() { Err(Refusal::NoSuchName) } else { Ok(found) }
 }
 

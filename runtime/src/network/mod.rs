@@ -16,6 +16,7 @@ mod http;
 mod peek;
 mod pool;
 mod raw;
+mod resolver;
 mod route;
 mod session;
 mod settings;
@@ -23,6 +24,7 @@ mod tls;
 mod usage;
 
 pub(crate) use gateway::Gateway;
+pub use resolver::Resolver;
 pub(crate) use session::Session;
 pub use settings::{NetworkLimits, NetworkSettings};
 pub use usage::NetworkUse;

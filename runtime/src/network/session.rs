@@ -135,3 +135,111 @@ fn host_text(host: &TargetHost) -> String {
         TargetHost::Address(address) => address.to_canonical().to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use sdk::egress::Pattern;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::super::resolver::Resolver;
+    use super::super::settings::NetworkSettings;
+    use super::*;
+
+    /// What the operator lets tools reach, and what is behind his own walls.
+    const PUBLIC: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+    const INTERNAL: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+    /// A server on one port of both addresses, which counts connections to each.
+    struct Servers {
+        port: u16,
+        public: Arc<AtomicUsize>,
+        internal: Arc<AtomicUsize>,
+    }
+
+    impl Servers {
+        async fn start() -> Self {
+            let first = TcpListener::bind((PUBLIC, 0)).await.unwrap();
+            let port = first.local_addr().unwrap().port();
+            let second = TcpListener::bind(SocketAddr::from((INTERNAL, port))).await.unwrap();
+            let [public, internal] = [first, second].map(|listener| {
+                let came = Arc::new(AtomicUsize::new(0));
+                let counted = Arc::clone(&came);
+                tokio::spawn(async move {
+                    while let Ok((mut connection, _)) = listener.accept().await {
+                        counted.fetch_add(1, Ordering::SeqCst);
+                        tokio::spawn(async move {
+                            let mut read = [0; 1024];
+                            while connection.read(&mut read).await.is_ok_and(|count| count > 0) {
+                                connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await.unwrap();
+                            }
+                        });
+                    }
+                });
+                came
+            });
+            Self { port, public, internal }
+        }
+
+        fn came(&self) -> [usize; 2] {
+            [&self.public, &self.internal].map(|count| count.load(Ordering::SeqCst))
+        }
+
+        /// Connects and says something, so that the connection is one that was used.
+        async fn speak(&self, session: &Session) -> Result<(), Refusal> {
+            let target = Target { host: TargetHost::Name("api.test".to_owned()), port: self.port };
+            let mut connection = session.connect(target).await?;
+            let request = format!("GET / HTTP/1.1\r\nHost: api.test:{}\r\nConnection: close\r\n\r\n", self.port);
+            connection.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            connection.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.ends_with("hi"), "{answer}");
+            Ok(())
+        }
+    }
+
+    fn gateway(answers: impl Fn(usize) -> Vec<IpAddr> + Send + Sync + 'static) -> Arc<Gateway> {
+        let asked = AtomicUsize::new(0);
+        let resolver = Resolver::new(move |name: &str| match name {
+            "api.test" => Ok(answers(asked.fetch_add(1, Ordering::SeqCst))),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        });
+        let allow_networks = vec!["127.0.0.2/32".parse().unwrap()];
+        Arc::new(Gateway::new(NetworkSettings { resolver, allow_networks, ..NetworkSettings::default() }))
+    }
+
+    fn session(gateway: &Arc<Gateway>, port: u16) -> Session {
+        let allow = vec![Pattern::parse(&format!("api.test:{port}")).unwrap()];
+        Session::new(gateway, &Arc::from("acme"), Egress { allow, ..Egress::default() })
+    }
+
+    #[tokio::test]
+    async fn a_name_that_comes_to_mean_another_address_is_judged_again_or_keeps_the_one_that_was() {
+        let servers = Servers::start().await;
+        let gateway = gateway(|asked| vec![if asked == 0 { PUBLIC } else { INTERNAL }.into()]);
+        let first = session(&gateway, servers.port);
+        // The guest asks, and then connects, three times: whatever DNS says by now, it is the address that was judged.
+        first.resolve("api.test").await.unwrap();
+        for _ in 0..3 {
+            servers.speak(&first).await.unwrap();
+        }
+        assert!(servers.came()[0] > 0);
+        // The next invocation asks anew. That a connection to the former address waits in the pool changes nothing.
+        let second = session(&gateway, servers.port);
+        assert_eq!(servers.speak(&second).await, Err(Refusal::Denied));
+        assert_eq!(second.used().denied, 1);
+        assert_eq!(servers.came()[1], 0, "the internal server was reached");
+    }
+
+    #[tokio::test]
+    async fn of_several_addresses_only_those_are_used_that_may_be() {
+        let servers = Servers::start().await;
+        let gateway = gateway(|_| vec![INTERNAL.into(), INTERNAL.to_ipv6_mapped().into(), PUBLIC.into()]);
+        servers.speak(&session(&gateway, servers.port)).await.unwrap();
+        assert_eq!(servers.came(), [1, 0]);
+    }
+}

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::resolver::Resolver;
+
 /// Settings of the network that all tools share.
 #[derive(Debug, Clone)]
 pub struct NetworkSettings {
@@ -16,6 +18,8 @@ pub struct NetworkSettings {
     pub allow_networks: Vec<IpNet>,
     /// Addresses of names, before DNS is asked, as in a hosts file. The names still have to be allowed.
     pub hosts: BTreeMap<String, IpAddr>,
+    /// Who is asked for the addresses of all other names.
+    pub resolver: Resolver,
     /// How long a connection, or a TLS handshake, may take.
     pub connect_timeout: Duration,
     /// How long a connection is kept for the next request to the same host.
@@ -34,6 +38,7 @@ impl Default for NetworkSettings {
             ca_files: Vec::new(),
             allow_networks: Vec::new(),
             hosts: BTreeMap::new(),
+            resolver: Resolver::default(),
             connect_timeout: Duration::from_secs(10),
             // Servers commonly close after 60 s or more; a connection that the server has closed costs a new one.
             idle_timeout: Duration::from_secs(50),
