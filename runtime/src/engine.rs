@@ -36,6 +36,9 @@ pub struct Options {
     pub processors: usize,
     /// What tools may connect to, and how.
     pub network: NetworkSettings,
+    /// Where the memory of an invocation is written when it has ended, secrets and all: for looking into. Each replaces
+    /// the one before.
+    pub dump_memory: Option<PathBuf>,
 }
 
 impl Options {
@@ -51,6 +54,7 @@ impl Options {
             keep_resident_bytes: 16 << 20,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             network: NetworkSettings::default(),
+            dump_memory: None,
         }
     }
 }
@@ -80,7 +84,7 @@ impl Runtime {
         let fault = |source: wasmtime::Error| Error::internal("start the engine", anyhow::Error::from(source));
         let mut config = sandbox::engine_config();
         let waiting = options.max_concurrent as usize;
-        let memories = Arc::new(Slots::new(waiting, options.keep_resident_bytes));
+        let memories = Arc::new(Slots::new(waiting, options.keep_resident_bytes, options.dump_memory.clone()));
         config
             .with_host_memory(Arc::new(Creator(Arc::clone(&memories))))
             .with_host_stack(Arc::new(Stacks::new(waiting)));

@@ -1,10 +1,12 @@
 //! One invocation: a fresh instance in a fresh store, dropped when it has answered.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use sdk::artifact::Label;
 use sdk::egress::Egress;
 use sdk::sandbox::{self, Host, Logs};
 use serde::Serialize;
@@ -14,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::component::Tool;
 use crate::error::Error;
 use crate::memory;
-use crate::network::Session;
+use crate::network::{BoundSecrets, Session};
 use crate::outcome::{Failure, Outcome, Report};
 
 /// The most that one invocation may use.
@@ -28,7 +30,7 @@ pub struct Call<'a> {
     /// Whether this is a simulation.
     pub mode: Mode,
     /// Environment variables, secret ones among them.
-    #[serde(serialize_with = "exposed")]
+    #[serde(skip)]
     pub env: BTreeMap<String, Hidden>,
     /// Variables of the conversation.
     pub user_variables: BTreeMap<String, String>,
@@ -49,6 +51,12 @@ pub struct Call<'a> {
 /// A text that `Debug` does not show, and that is wiped from memory when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hidden(Zeroizing<String>);
+
+impl Hidden {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
 
 impl From<String> for Hidden {
     fn from(text: String) -> Self {
@@ -102,11 +110,16 @@ impl Tool {
         let deadline = started + limits.wall_clock;
         let logs = if call.echoes_logs { Logs::echoed } else { Logs::new }(limits.log_bytes);
         let fault = |source: wasmtime::Error| Error::internal("start an instance", anyhow::Error::from(source));
-        let egress = &self.inner.label.egress;
-        let network = Arc::new(Session::new(&self.shared.gateway, &call.tenant, egress.clone()));
+        let Label { egress, bound_secrets, .. } = &self.inner.label;
+        let mut env = Cow::Borrowed(&call.env);
+        let bound = match bound_secrets.is_empty() {
+            true => BoundSecrets::default(),
+            false => BoundSecrets::take(bound_secrets, env.to_mut()),
+        };
+        let network = Arc::new(Session::new(&self.shared.gateway, &call.tenant, egress.clone(), bound));
         let guests_network = Arc::clone(&network);
         let host = Host::new(&self.inner.mounts, guests_network, &logs, &limits).map_err(fault)?;
-        let request = request(call, egress, limits.wall_clock)?;
+        let request = request(call, &env, egress, limits.wall_clock)?;
 
         let mut store = sandbox::store(&self.shared.engine, host, deadline, &limits);
         let mut startup = Duration::ZERO;
@@ -152,6 +165,9 @@ impl Tool {
 struct Request<'a> {
     #[serde(flatten)]
     call: &'a Call<'a>,
+    /// With placeholders for secrets that are bound.
+    #[serde(serialize_with = "exposed")]
+    env: &'a BTreeMap<String, Hidden>,
     /// Seconds since 1970.
     deadline: f64,
     /// For messages: the host decides.
@@ -160,10 +176,15 @@ struct Request<'a> {
 
 /// The call as JSON. It holds the secrets, so it is wiped, and it is written into a buffer that never moves: where a buffer
 /// grows, what it was before stays behind.
-fn request(call: &Call, egress: &Egress, wall_clock: Duration) -> Result<Zeroizing<String>, Error> {
+fn request(
+    call: &Call,
+    env: &BTreeMap<String, Hidden>,
+    egress: &Egress,
+    wall_clock: Duration,
+) -> Result<Zeroizing<String>, Error> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline = (now + wall_clock).as_secs_f64();
-    let request = Request { call, deadline, egress };
+    let request = Request { call, env, deadline, egress };
     let fault = |source| Error::internal("write a request", source);
     let mut length = Length(0);
     serde_json::to_writer(&mut length, &request).map_err(fault)?;
@@ -189,5 +210,5 @@ impl Write for Length {
 }
 
 fn exposed<S: serde::Serializer>(variables: &BTreeMap<String, Hidden>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(variables.iter().map(|(name, value)| (name, value.0.as_str())))
+    serializer.collect_map(variables.iter().map(|(name, value)| (name, value.expose())))
 }

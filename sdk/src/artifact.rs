@@ -5,6 +5,7 @@
 //! wheels of its packages are there, as they were fetched: packed they are a fifth of what is mounted, and whoever gets
 //! the file can verify and unpack them, once for all tools that have the same ones, without a network.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Parser, Payload};
 
 use crate::dependencies::{Package, Packages};
-use crate::egress::Egress;
+use crate::egress::{Egress, Pattern};
 use crate::error::{Error, Problem};
 use crate::project::Manifest;
 
@@ -68,6 +69,9 @@ pub struct Label {
     /// What the tool may connect to.
     #[serde(default)]
     pub egress: Egress,
+    /// Secrets that never enter the sandbox, each with the hosts that get them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bound_secrets: BTreeMap<String, Vec<Pattern>>,
 }
 
 impl Label {
@@ -82,6 +86,7 @@ impl Label {
             timeout_ms: manifest.timeout.map(|limit| limit.as_millis() as u64),
             memory_bytes: manifest.memory_bytes,
             egress: manifest.egress.clone(),
+            bound_secrets: manifest.bound_secrets.clone(),
         }
     }
 

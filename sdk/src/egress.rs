@@ -38,9 +38,20 @@ impl Egress {
 
     /// Whether HTTP requests may go there.
     pub fn allows_http(&self, host: &str, port: u16) -> bool {
-        self.allow
-            .iter()
-            .any(|pattern| pattern.is_host(host) && pattern.port.map_or(HTTP_PORTS.contains(&port), |own| own == port))
+        self.allow.iter().any(|pattern| pattern.allows_http(host, port))
+    }
+
+    /// Whether HTTP requests may go to all that a pattern names.
+    pub fn covers(&self, other: &Pattern) -> bool {
+        let covers_port = |own: Option<u16>| match (own, other.port) {
+            (Some(own), Some(port)) => own == port,
+            (None, Some(port)) => HTTP_PORTS.contains(&port),
+            (own, None) => own.is_none(),
+        };
+        self.allow.iter().any(|pattern| {
+            covers_port(pattern.port)
+                && (*pattern.host == other.host && pattern.below == other.below || pattern.is_host(&other.host))
+        })
     }
 
     /// Whether any bytes may go there.
@@ -103,6 +114,11 @@ impl Pattern {
         Ok(Self { host: host.to_ascii_lowercase(), below, port })
     }
 
+    /// Whether HTTP requests to this host and port are meant. The host is in lower case, without a dot at its end.
+    pub fn allows_http(&self, host: &str, port: u16) -> bool {
+        self.is_host(host) && self.port.map_or(HTTP_PORTS.contains(&port), |own| own == port)
+    }
+
     /// Whether it has a port.
     pub fn has_port(&self) -> bool {
         self.port.is_some()
@@ -142,6 +158,25 @@ mod tests {
     fn egress(allow: &[&str], tcp: &[&str]) -> Egress {
         let parse = |texts: &[&str]| texts.iter().map(|text| Pattern::parse(text).unwrap()).collect();
         Egress { allow: parse(allow), tcp: parse(tcp) }
+    }
+
+    #[test]
+    fn one_pattern_covers_another_where_all_of_it_is_allowed() {
+        let egress = egress(&["api.example.test", "*.below.test", "*.ports.test:8443"], &["raw.test:25"]);
+        for text in [
+            "api.example.test",
+            "API.example.test:443",
+            "*.below.test",
+            "x.below.test",
+            "*.x.below.test:80",
+            "a.ports.test:8443",
+        ] {
+            assert!(egress.covers(&Pattern::parse(text).unwrap()), "{text}");
+        }
+        for text in ["example.test", "*.example.test", "below.test", "x.below.test:8080", "a.ports.test", "raw.test:25"]
+        {
+            assert!(!egress.covers(&Pattern::parse(text).unwrap()), "{text}");
+        }
     }
 
     #[test]

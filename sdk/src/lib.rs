@@ -31,6 +31,7 @@
 
 pub mod artifact;
 pub mod base;
+mod bound_secrets;
 pub mod dependencies;
 pub mod egress;
 mod errno;

@@ -12,7 +12,7 @@ use crate::dependencies::groups::{self, Groups};
 use crate::dependencies::requirement::Dependency;
 use crate::egress::{Egress, MOST_PATTERNS, Pattern};
 use crate::error::{Error, Problem};
-use crate::known_keys;
+use crate::{bound_secrets, known_keys};
 
 /// The file that makes a folder a project.
 pub const MANIFEST: &str = "pyproject.toml";
@@ -56,6 +56,8 @@ pub struct Manifest {
     pub memory_bytes: Option<u64>,
     /// What the tool may connect to.
     pub egress: Egress,
+    /// Secrets that never enter the sandbox, each with the hosts that get them.
+    pub bound_secrets: BTreeMap<String, Vec<Pattern>>,
 }
 
 /// A manifest that is read as far as it can be.
@@ -243,12 +245,10 @@ impl Manifest {
                 report(place, format!("more than {MOST_PATTERNS} hosts"), "use `*.` for hosts of one domain");
             }
         }
-        if let Some(table) = &tool.bound_secrets {
-            report(
-                Some(line_of(table.span().start)),
-                "`[tool.toolplane.bound-secrets]`: secrets cannot be bound to hosts yet".to_owned(),
-                "remove the table, and name the secret under `secrets`",
-            );
+        let names: Vec<_> = tool.secrets.iter().map(|name| name.get_ref().clone()).collect();
+        let (bound_secrets, wrong) = tool.bound_secrets.read(&names, &egress);
+        for (place, message, remedy) in wrong {
+            report(Some(line_of(place)), message, remedy);
         }
         let variables = tool.env.iter().chain(&tool.secrets);
         let variable_lines = variables.map(|name| (name.get_ref().clone(), line_of(name.span().start))).collect();
@@ -265,11 +265,12 @@ impl Manifest {
                 .filter(|entry| is_entry_point(entry))
                 .unwrap_or_default(),
             env: texts(tool.env),
-            secrets: texts(tool.secrets),
+            secrets: names,
             variable_lines,
             timeout,
             memory_bytes,
             egress,
+            bound_secrets,
         };
         problems.sort_by_key(|problem| problem.line.unwrap_or(u32::MAX));
         Ok(Survey { manifest, problems, has_all_dependencies })
@@ -311,7 +312,8 @@ struct ToolplaneTable {
     memory: Option<Spanned<String>>,
     #[serde(default)]
     egress: EgressTable,
-    bound_secrets: Option<Spanned<toml::Table>>,
+    #[serde(default)]
+    bound_secrets: bound_secrets::Table,
 }
 
 #[derive(Default, Deserialize)]

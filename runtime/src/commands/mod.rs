@@ -128,7 +128,12 @@ fn built_file(path: &Path, cache: &Path, settings: &Settings) -> Result<PathBuf,
 
 /// A runtime for one call at a time.
 fn single_runtime(cache: &Path, network: NetworkSettings) -> Result<Runtime, Error> {
-    Runtime::new(Options { max_concurrent: 1, network, ..Options::new(cache) })
+    Runtime::new(single(cache, network))
+}
+
+/// For one invocation at a time.
+fn single(cache: &Path, network: NetworkSettings) -> Options {
+    Options { max_concurrent: 1, network, ..Options::new(cache) }
 }
 
 /// What waits for tools and for the network.

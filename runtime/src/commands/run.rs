@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use runtime::Error;
+use runtime::engine::{Options, Runtime};
 use runtime::input::InputLimits;
 use runtime::invoke::Limits;
 use runtime::outcome::Outcome;
@@ -24,6 +25,9 @@ pub struct Arguments {
     tool: PathBuf,
     #[command(flatten)]
     call: call::Arguments,
+    /// Write all that the sandbox has in memory at the end of the call into a file, secrets among it.
+    #[arg(long, value_name = "FILE")]
+    dump_memory: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -35,7 +39,8 @@ impl Arguments {
 pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Result<ExitCode, Error> {
     let parameters = arguments.call.parameters()?;
     let built = super::built_file(&arguments.tool, cache, settings)?;
-    let tool = super::single_runtime(cache, arguments.call.network())?.load_file(&built)?;
+    let options = Options { dump_memory: arguments.dump_memory, ..super::single(cache, arguments.call.network()) };
+    let tool = Runtime::new(options)?.load_file(&built)?;
     tool.check_memory(&Limits::default()).map_err(sdk::Error::from)?;
     // One that does not conform lets none run.
     parameters.iter().try_for_each(|parameters| tool.check_input(parameters, &InputLimits::default()))?;

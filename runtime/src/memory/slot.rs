@@ -68,6 +68,13 @@ impl Slot {
         pages.map_or(Ok(()), |pages| pages.watch(self.mapped()))
     }
 
+    /// What it holds.
+    #[expect(unsafe_code, reason = "reading what the slot maps")]
+    pub(super) fn content(&mut self) -> &[u8] {
+        // SAFETY: it is accessible so far, and borrowed as nobody else's.
+        unsafe { std::slice::from_raw_parts(self.address(), self.accessible) }
+    }
+
     /// The addresses of the image.
     fn mapped(&self) -> Range<usize> {
         let start = self.address().addr();

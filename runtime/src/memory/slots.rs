@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::image::Image;
@@ -17,6 +18,8 @@ pub(crate) struct Slots {
     keep_resident: usize,
     /// Nothing where the kernel has no such scan: what was written is then given back to the system each time.
     pages: Option<PageMap>,
+    /// Where to write what a memory holds when it comes back.
+    dump: Option<PathBuf>,
 }
 
 /// Memories that wait for their next invocation.
@@ -30,8 +33,8 @@ pub struct IdleMemory {
 }
 
 impl Slots {
-    pub(crate) fn new(max_idle: usize, keep_resident: usize) -> Self {
-        Self { idle: Mutex::default(), max_idle, keep_resident, pages: PageMap::open() }
+    pub(crate) fn new(max_idle: usize, keep_resident: usize, dump: Option<PathBuf>) -> Self {
+        Self { idle: Mutex::default(), max_idle, keep_resident, pages: PageMap::open(), dump }
     }
 
     /// A slot with this image: one that had it before, else the one that was not used for the longest time, else a new
@@ -66,6 +69,11 @@ impl Slots {
 
     /// Makes a slot what it was, and keeps it for its next use.
     pub(super) fn give_back(&self, mut slot: Slot) {
+        if let Some(path) = &self.dump
+            && let Err(error) = fs_err::write(path, slot.content())
+        {
+            tracing::warn!(%error, "a memory cannot be written");
+        }
         if let Err(error) = slot.reset(self.pages.as_ref(), self.keep_resident) {
             // It is unmapped then, and nobody sees what is in it.
             tracing::warn!(%error, "a memory cannot be reset");
@@ -102,7 +110,7 @@ mod tests {
             Arc::new(Image::open(&path).unwrap())
         };
         let (one, two, three) = (image("one"), image("two"), image("three"));
-        let slots = Slots::new(2, 1 << 20);
+        let slots = Slots::new(2, 1 << 20, None);
         let take = |image: &Arc<Image>| slots.take(Arc::clone(image), 1 << 17, 1 << 16).unwrap();
         let (first, second) = (take(&one), take(&two));
         let (at_one, at_two) = (first.address(), second.address());

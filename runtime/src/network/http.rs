@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::handshake::{self, Agreed, Beginning};
+use super::mask::Masked;
 use super::peek::Peeked;
 use super::pool::{Connection, RequestBody};
 use super::route::{HEAD_BYTES, MOST_HEADERS, Route, Server, is_host};
@@ -92,6 +93,10 @@ impl Exchange {
         let (mut parts, body) = request.into_parts();
         remove_hop_by_hop(&mut parts.headers);
         parts.version = Version::HTTP_11;
+        let Route { host, port, .. } = &self.route;
+        if let Err(reason) = shared.bound.put(&mut parts, host, *port, self.is_tls) {
+            return Ok(refused(StatusCode::MISDIRECTED_REQUEST, reason));
+        }
         // What may be said twice (RFC 9110, section 9.2.2), and can be.
         let again = (parts.method.is_idempotent() && body.is_end_stream()).then(|| parts.clone());
         let meter = Arc::clone(shared);
@@ -121,7 +126,13 @@ impl Exchange {
         let meter = Arc::clone(shared);
         let body =
             counted(body.map_err(anyhow::Error::from), move |bytes| meter.meter.received(bytes).map_err(Into::into));
-        Ok(Response::from_parts(parts, body))
+        let Some(mask) = shared.bound.mask(host, *port) else { return Ok(Response::from_parts(parts, body)) };
+        if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            let message = "the answer is packed though it was asked not to be, and may hold a bound secret".to_owned();
+            return Ok(refused(StatusCode::BAD_GATEWAY, message));
+        }
+        mask.hide_in(&mut parts.headers);
+        Ok(Response::from_parts(parts, Masked::new(body, mask).boxed()))
     }
 
     /// Sends a request; once more over a new connection, when the one that was there turns out to be closed and the

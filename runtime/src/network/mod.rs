@@ -6,13 +6,16 @@
 //! and https as they always do, and no key is ever in the sandbox.
 //!
 //! In reading order: [`gateway`] (one per process), [`session`] (one per invocation), [`address`] (what nobody may
-//! connect to), [`dial`], [`handshake`], [`tls`], [`http`], [`route`] and [`pool`], [`raw`].
+//! connect to), [`dial`], [`handshake`], [`tls`], [`http`], [`route`] and [`pool`], [`raw`]; [`bound`] and
+//! [`mask`] (secrets that the guest does not have).
 
 mod address;
+mod bound;
 mod dial;
 mod gateway;
 mod handshake;
 mod http;
+mod mask;
 mod peek;
 mod pool;
 mod raw;
@@ -23,6 +26,7 @@ mod settings;
 mod tls;
 mod usage;
 
+pub(crate) use bound::BoundSecrets;
 pub(crate) use gateway::Gateway;
 pub use resolver::Resolver;
 pub(crate) use session::Session;

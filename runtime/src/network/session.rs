@@ -10,6 +10,7 @@ use sdk::sandbox::{Network, Refusal, Target, TargetHost};
 use tokio::io::DuplexStream;
 use tokio::task::JoinSet;
 
+use super::bound::BoundSecrets;
 use super::gateway::Gateway;
 use super::pool::Key;
 use super::route::{Route, Server};
@@ -31,18 +32,20 @@ pub struct Shared {
     pub meter: Meter,
     tenant: Arc<str>,
     egress: Egress,
+    pub bound: BoundSecrets,
     /// What was asked for and checked. A second question gets the same answer, however DNS may have changed.
     addresses: Mutex<HashMap<TargetHost, Vec<IpAddr>>>,
 }
 
 impl Session {
-    pub fn new(gateway: &Arc<Gateway>, tenant: &Arc<str>, egress: Egress) -> Self {
+    pub fn new(gateway: &Arc<Gateway>, tenant: &Arc<str>, egress: Egress, bound: BoundSecrets) -> Self {
         let meter = Meter::new(gateway.settings.limits);
         let shared = Shared {
             gateway: Arc::clone(gateway),
             meter,
             tenant: Arc::clone(tenant),
             egress,
+            bound,
             addresses: Mutex::default(),
         };
         Self { shared: Arc::new(shared), tasks: Mutex::default() }
@@ -214,7 +217,7 @@ mod tests {
 
     fn session(gateway: &Arc<Gateway>, port: u16) -> Session {
         let allow = vec![Pattern::parse(&format!("api.test:{port}")).unwrap()];
-        Session::new(gateway, &Arc::from("acme"), Egress { allow, ..Egress::default() })
+        Session::new(gateway, &Arc::from("acme"), Egress { allow, ..Egress::default() }, BoundSecrets::default())
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@ mod api_keys;
 mod auth_matrix;
 mod authoring;
 mod backups;
+mod bound_secrets;
 mod branches;
 mod broken;
 mod clients;

@@ -55,14 +55,18 @@ impl Networked {
 
     /// Runs the tool, and answers the whole report.
     pub async fn run(&self, input: &Value, env: &[(&str, &str)]) -> Value {
+        let arguments: Vec<_> =
+            env.iter().flat_map(|(name, value)| ["--env".to_owned(), format!("{name}={value}")]).collect();
+        self.run_with(input, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).await
+    }
+
+    /// The same with more arguments.
+    pub async fn run_with(&self, input: &Value, arguments: &[&str]) -> Value {
         let mut command = tokio::process::Command::from(programs::command("runtime"));
         command.arg("run").arg(&self.file).arg("--json").arg("--ca-file").arg(self.web.ca());
-        command.args(["--allow-network", "127.0.0.0/8", "--input"]).arg(input.to_string());
+        command.args(["--allow-network", "127.0.0.0/8", "--input"]).arg(input.to_string()).args(arguments);
         for name in NAMES {
             command.arg("--resolve").arg(format!("{name}=127.0.0.1"));
-        }
-        for (name, value) in env {
-            command.arg("--env").arg(format!("{name}={value}"));
         }
         let output = command.output().await.unwrap();
         let report = serde_json::from_slice(&output.stdout);

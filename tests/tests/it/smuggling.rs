@@ -25,7 +25,7 @@ const TRICKS: [(&str, &[u16], usize); 26] = [
     // Found out while the body is read, of which nothing has been forwarded by then.
     ("large_chunk", &[], 0),
     ("odd_chunk", &[], 0),
-    ("another_host", &[421], 0),
+    ("foreign_host", &[421], 0),
     ("two_hosts", &[421], 0),
     ("no_host", &[421], 0),
     ("old_without_host", &[421], 0),

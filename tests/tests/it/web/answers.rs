@@ -14,6 +14,7 @@ use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::http::request::Parts;
 use hyper::{Request, Response};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// How many bytes `/chunked` answers, in pieces of [`PIECE_BYTES`].
 pub const CHUNKED_BYTES: usize = 50 * PIECE_BYTES;
@@ -51,6 +52,13 @@ pub async fn respond(request: Request<Incoming>) -> Response<Answer> {
         "/never" => std::future::pending().await,
         "/form" => {
             response.header("Content-Type", "application/json").body(whole(form(&parts, body).await.to_string()))
+        }
+        // What has come, for who must not be told.
+        "/digest" => {
+            let digest = |text: &str| hex::encode(Sha256::digest(text));
+            let query = parts.uri.query().unwrap_or_default();
+            let seen = json!({"authorization": digest(&text(&parts, "authorization")), "query": digest(query)});
+            response.header("Content-Type", "application/json").body(whole(seen.to_string()))
         }
         "/teapot" => response.status(418).body(whole("short and stout")),
         path if path.starts_with("/bucket/") => response

@@ -28,7 +28,7 @@ TRICKS = {
     "large_chunk": b"POST / HTTP/1.1\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n" + SECOND,
     "odd_chunk": b"POST / HTTP/1.1\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n" + SECOND,
     # Other hosts.
-    "another_host": b"GET / HTTP/1.1\r\nHost: other.test\r\nConnection: close\r\n\r\n",
+    "foreign_host": b"GET / HTTP/1.1\r\nHost: other.test\r\nConnection: close\r\n\r\n",
     "two_hosts": b"GET / HTTP/1.1\r\nHost: HOST\r\nHost: other.test\r\nConnection: close\r\n\r\n",
     "no_host": b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
     "old_without_host": b"GET / HTTP/1.0\r\n\r\n",
