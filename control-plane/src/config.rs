@@ -32,6 +32,7 @@ pub struct Config {
     pub shutdown_timeout_s: u64,
     pub store: Store,
     pub http: Http,
+    pub tls: Tls,
     pub rate_limits: RateLimits,
     pub git: Git,
     pub tool: Tool,
@@ -76,6 +77,10 @@ table! {
         max_streams: u32,
         maintenance: bool,
     }
+}
+table! {
+    /// `[tls]`
+    Tls { certificate: Option<PathBuf>, key: Option<PathBuf> }
 }
 table! {
     /// `[rate_limits]`

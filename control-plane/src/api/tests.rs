@@ -108,7 +108,7 @@ async fn in_maintenance_only_operators_are_answered() {
 async fn whoever_comes_while_the_service_starts_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Config::for_folder(folder.path()).unwrap().http;
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let listener = super::Listener::from(tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap());
     let url = format!("http://{}", listener.local_addr().unwrap());
     // The library asks for one even where nothing speaks TLS. It fails only where there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -70,6 +70,7 @@ mod scaffold;
 mod scratch;
 mod secrets;
 mod sources;
+mod tls;
 mod tokens;
 mod tool_test;
 mod tools;
