@@ -96,6 +96,7 @@ impl App {
         let options = store::Options {
             reserve_free_bytes: config.store.reserve_mib << 20,
             flushes: Some(metrics.store_flush.clone()),
+            failpoint: config.testing.stop_at.clone(),
         };
         let store = Store::open(data, options)?;
         builds::clear_stages(data)?;

@@ -14,6 +14,7 @@ use sdk::dependencies::Settings;
 use sdk::dependencies::settings::{self, IndexUrl, Limits};
 use serde::Deserialize;
 
+use crate::failpoint::Failpoint;
 use crate::model::OrgId;
 use crate::vault::SecretString;
 use layers::Layers;
@@ -46,6 +47,7 @@ pub struct Config {
     pub metrics: Metrics,
     pub log: Log,
     pub tracing: Tracing,
+    pub testing: Testing,
     pub network: Network,
     pub auth: Auth,
     pub access: Access,
@@ -218,6 +220,10 @@ table! {
 table! {
     /// `[tracing]`
     Tracing { otlp_endpoint: Option<String>, waiting_spans: usize }
+}
+table! {
+    /// `[testing]`
+    Testing { stop_at: Failpoint }
 }
 table! {
     /// `[network]`

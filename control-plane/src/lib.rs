@@ -25,6 +25,7 @@ pub mod auth;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod failpoint;
 mod files;
 pub mod git;
 mod locks;

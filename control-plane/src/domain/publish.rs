@@ -15,6 +15,7 @@ use crate::domain::builds::{self, Source};
 use crate::domain::scrub::scrub_refusal;
 use crate::domain::steps::{Progress, Step, Steps};
 use crate::error::{Error, Result};
+use crate::failpoint::Place;
 use crate::model::versions::Bump;
 use crate::model::{EnvVarName, OrgId, Tool, ToolId, ToolVersion, Version, VersionId};
 
@@ -93,6 +94,7 @@ impl App {
         let loaded = steps.take(Step::Compile, self.loaded_tool(&build.component_sha256)).await?;
         loaded.check_memory(&self.invoke_limits()).map_err(|problem| builds::refused(problem.into()))?;
 
+        self.config.testing.stop_at.pass(Place::VersionReady);
         let now = Timestamp::now();
         let row = ToolVersion {
             id: VersionId::new(),

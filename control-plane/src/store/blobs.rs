@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 use super::StoreError;
 use super::reserve::Reserve;
 use crate::error::Result;
+use crate::failpoint::{Failpoint, Place};
 
 /// The folder of blobs. Its methods wait for the disk: call them from `spawn_blocking` where the content is large.
 #[derive(Debug, Clone)]
@@ -22,16 +23,17 @@ pub struct Blobs {
     /// Where files are written before they have their name: in the same file system, so that a rename moves them.
     unfinished: PathBuf,
     reserve: Arc<Reserve>,
+    failpoint: Failpoint,
     /// Read by who puts, written by who removes.
     removing: Arc<RwLock<()>>,
 }
 
 impl Blobs {
     /// Opens the folder and removes what a process that was stopped left unfinished.
-    pub(super) fn open(folder: &Path, reserve: Arc<Reserve>) -> Result<Self> {
+    pub(super) fn open(folder: &Path, reserve: Arc<Reserve>, failpoint: Failpoint) -> Result<Self> {
         let unfinished = folder.join("unfinished");
         prepare(folder, &unfinished).map_err(|e| StoreError::file("prepare the folder of blobs", e))?;
-        Ok(Self { folder: folder.to_owned(), unfinished, reserve, removing: Arc::default() })
+        Ok(Self { folder: folder.to_owned(), unfinished, reserve, failpoint, removing: Arc::default() })
     }
 
     /// Keeps the content and gives its name. It is durable when this returns.
@@ -125,6 +127,7 @@ impl Blobs {
         if !is_there.map_err(|e| StoreError::file("look for a blob", e))? {
             self.reserve.check()?;
             write(&target).map_err(|e| StoreError::file("write a blob", e))?;
+            self.failpoint.pass(Place::BlobWritten);
         }
         // Also when it was there: whoever is putting the same content may not have come as far as this.
         let shard = target.parent().expect("a blob is in a folder");
@@ -183,7 +186,7 @@ mod tests {
 
     fn open(folder: &Path) -> Blobs {
         let reserve = Arc::new(Reserve::new(folder.to_owned(), 0));
-        Blobs::open(&folder.join("blobs"), reserve).unwrap()
+        Blobs::open(&folder.join("blobs"), reserve, Failpoint::NONE).unwrap()
     }
 
     #[test]

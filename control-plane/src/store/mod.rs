@@ -83,6 +83,7 @@ pub use invocations::InvocationPage;
 pub use verify::{Findings, Mode};
 
 use crate::error::{Error, Result};
+use crate::failpoint::{Failpoint, Place};
 use crate::locks;
 use durability::Durability;
 use invocation_chunks::AllColumns;
@@ -96,6 +97,8 @@ pub struct Options {
     pub reserve_free_bytes: u64,
     /// What the rounds are noted in that make changes durable.
     pub flushes: Option<Histogram>,
+    /// Where the process is to end.
+    pub failpoint: Failpoint,
 }
 
 /// An open data folder. It belongs to one process at a time.
@@ -144,7 +147,7 @@ impl Store {
         fs_err::create_dir_all(folder).map_err(|e| StoreError::file("make the data folder", e))?;
         let lock = lock(folder)?;
         let reserve = Arc::new(Reserve::new(folder.to_owned(), options.reserve_free_bytes));
-        let blobs = Blobs::open(&folder.join("blobs"), Arc::clone(&reserve))?;
+        let blobs = Blobs::open(&folder.join("blobs"), Arc::clone(&reserve), options.failpoint.clone())?;
         let (db, mut files) = engine::open(&folder.join("store"))?;
         let standing = Mark::look(&db, folder)?;
         accept(standing)?;
@@ -180,12 +183,17 @@ impl Store {
                 let db = db.clone();
                 let mut round = move || {
                     let _timer = options.flushes.as_ref().map(Histogram::start_timer);
+                    options.failpoint.pass(Place::RowsWritten);
                     if let Some(mark) = &mut mark {
                         mark.begin()?;
                     }
                     db.flush()?;
+                    options.failpoint.pass(Place::RowsFlushed);
                     files.sync()?;
-                    mark.as_ref().map_or(Ok(()), Mark::note)
+                    options.failpoint.pass(Place::RowsSynced);
+                    mark.as_ref().map_or(Ok(()), Mark::note)?;
+                    options.failpoint.pass(Place::RowsConfirmed);
+                    Ok(())
                 };
                 round().map_err(|e| StoreError::file("make the new store durable", e))?;
                 blobs::sync_folder(folder).map_err(|e| StoreError::file("make the data folder durable", e))?;
@@ -327,7 +335,7 @@ mod tests {
     #[tokio::test]
     async fn below_the_reserve_nothing_is_written() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), Options { reserve_free_bytes: u64::MAX, flushes: None }).unwrap();
+        let store = Store::open(folder.path(), Options { reserve_free_bytes: u64::MAX, ..OPTIONS }).unwrap();
         let tool = tool("weather");
         assert!(matches!(store.create_tool(&acme(), &tool).await, Err(Error::Unavailable(_))));
         assert!(matches!(store.blobs().put(b"content"), Err(Error::Unavailable(_))));

@@ -10,13 +10,14 @@ use rand::seq::IndexedRandom;
 use serde_json::json;
 
 use super::{Listing, Options, Store};
+use crate::failpoint::Failpoint;
 use crate::model::{
     Invocation, InvocationId, InvocationSource, InvocationStatus, OrgId, Tool, ToolId, ToolName, ToolVersion, UserId,
     UserRef, Version, VersionId,
 };
 
 /// A store that writes whatever the disk holds.
-pub(super) const OPTIONS: Options = Options { reserve_free_bytes: 0, flushes: None };
+pub(super) const OPTIONS: Options = Options { reserve_free_bytes: 0, flushes: None, failpoint: Failpoint::NONE };
 
 pub(super) fn open_in(folder: &Path) -> Store {
     Store::open(folder, OPTIONS).unwrap()

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use serde_json::json;
 
-use crate::killing::{Done, published, started, verify, work_until};
+use crate::killing::{Done, SETTINGS, Work, published, started, verify};
 use crate::server::{Installation, Server};
 
 /// How often unmounting is tried: a Git process of the server that was killed may end a moment later.
@@ -28,7 +28,7 @@ async fn what_was_answered_survives_power_cuts() {
 }
 
 async fn survives(system: &str, cycles: u64) {
-    let server = Server::start().await;
+    let server = Server::start_with(SETTINGS).await;
     let tools = published(&server).await;
     let installation = server.kill();
     let disk = Disk::make(&installation, system);
@@ -39,11 +39,11 @@ async fn survives(system: &str, cycles: u64) {
             server.kill();
             break;
         }
-        let (_, done) = work_until(server, cycle, &tools, |server| {
+        let cut = |server: Server| {
             disk.cut();
             server.kill()
-        })
-        .await;
+        };
+        let (_, done) = Work::begin(server, cycle, &tools).until(cycle, cut).await;
         before = Some(done);
         disk.unmount();
         disk.mount();
@@ -63,7 +63,7 @@ struct Disk {
 impl Disk {
     fn make(installation: &Installation, system: &str) -> Self {
         let disk = Self { image: installation.path("disk.img"), folder: installation.path("disk") };
-        fs_err::File::create(&disk.image).unwrap().set_len(512 << 20).unwrap();
+        fs_err::File::create(&disk.image).unwrap().set_len(4 << 30).unwrap();
         let image = disk.image.to_str().unwrap();
         let quiet = if system == "ext4" { ["-q", "-F"] } else { ["-q", "-f"] };
         run(&format!("mkfs.{system}"), &[quiet[0], quiet[1], image]);
