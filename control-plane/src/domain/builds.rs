@@ -66,6 +66,7 @@ impl App {
             steps.skip(&BUILDING);
             return Ok(found);
         }
+        self.store.check_writable()?;
         let turn = async {
             let party = Party { org: org.clone(), tool: Arc::from(""), memory_bytes: 0 };
             let mut tickets = self.builds.admit(&party, 1)?;

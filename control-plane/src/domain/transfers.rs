@@ -49,6 +49,7 @@ impl App {
     ) -> Result<Answer> {
         let repository = self.git_repository(caller)?;
         self.store.check_writable()?;
+        let repository = repository.with_room(self.store.room_bytes()?);
         let (app, caller) = (Arc::clone(self), caller.clone());
         let accepted = move |updates: Vec<RefUpdate>| async move { app.push_accepted(&caller, &updates).await };
         let pushed = repository.push(protocol, body, accepted).await;

@@ -39,7 +39,7 @@ impl Blobs {
     /// Keeps the content and gives its name. It is durable when this returns.
     pub fn put(&self, content: &[u8]) -> Result<String> {
         let sha256 = name_of(content);
-        self.keep(&sha256, |target| {
+        self.keep(&sha256, content.len() as u64, |target| {
             let mut file = NamedTempFile::new_in(&self.unfinished)?;
             file.write_all(content)?;
             finish(file, target)
@@ -50,8 +50,10 @@ impl Blobs {
     /// Keeps a file's content and gives its name. The file is moved where that is possible, so afterwards it may be
     /// gone; nobody may write to it meanwhile.
     pub fn put_file(&self, file: &Path) -> Result<String> {
-        let sha256 = name_of_file(file).map_err(|e| StoreError::file("read a file that is to be a blob", e))?;
-        self.keep(&sha256, |target| match fs_err::rename(file, target) {
+        let unreadable = |e| StoreError::file("read a file that is to be a blob", e);
+        let sha256 = name_of_file(file).map_err(unreadable)?;
+        let size_bytes = fs_err::metadata(file).map_err(unreadable)?.len();
+        self.keep(&sha256, size_bytes, |target| match fs_err::rename(file, target) {
             Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
                 let mut copy = NamedTempFile::new_in(&self.unfinished)?;
                 io::copy(&mut fs_err::File::open(file)?, &mut copy)?;
@@ -113,7 +115,7 @@ impl Blobs {
     }
 
     /// Brings the content under its name with `write`, unless it is there, and makes the name durable.
-    fn keep(&self, sha256: &str, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+    fn keep(&self, sha256: &str, size_bytes: u64, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
         let target = self.path(sha256);
         let is_there = {
             let _not_removed = self.removing.read().unwrap_or_else(PoisonError::into_inner);
@@ -125,7 +127,7 @@ impl Blobs {
             }
         };
         if !is_there.map_err(|e| StoreError::file("look for a blob", e))? {
-            self.reserve.check()?;
+            self.reserve.check_for(size_bytes)?;
             write(&target).map_err(|e| StoreError::file("write a blob", e))?;
             self.failpoint.pass(Place::BlobWritten);
         }

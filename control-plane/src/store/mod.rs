@@ -144,10 +144,13 @@ impl Store {
 
     /// Opens it without looking at what is in it, unless `accept` refuses how it stands.
     fn open_rows(folder: &Path, options: Options, accept: impl FnOnce(Standing) -> Result<()>) -> Result<Self> {
-        fs_err::create_dir_all(folder).map_err(|e| StoreError::file("make the data folder", e))?;
+        fs_err::create_dir_all(folder).map_err(|e| {
+            StoreError::file("make the data folder (name one with --data that this user may write to)", e)
+        })?;
         let lock = lock(folder)?;
         let reserve = Arc::new(Reserve::new(folder.to_owned(), options.reserve_free_bytes));
         let blobs = Blobs::open(&folder.join("blobs"), Arc::clone(&reserve), options.failpoint.clone())?;
+        reserve.check_to_open()?;
         let (db, mut files) = engine::open(&folder.join("store"))?;
         let standing = Mark::look(&db, folder)?;
         accept(standing)?;
@@ -222,6 +225,11 @@ impl Store {
         self.reserve.free_bytes()
     }
 
+    /// How many bytes may be written until the reserve is reached.
+    pub fn room_bytes(&self) -> Result<u64> {
+        self.reserve.room_bytes()
+    }
+
     /// Whether writes are taken now. `Error::Unavailable` says why not.
     pub fn check_writable(&self) -> Result<()> {
         self.durability.check()?;
@@ -292,7 +300,7 @@ fn lock(folder: &Path) -> Result<File> {
         .write(true)
         .open(folder.join("lock"))
         .map_err(|e| {
-            StoreError::file("open the data folder's lock (the folder has to be writable, and this user's)", e)
+            StoreError::file("open the data folder to write (make it this user's, or its file system writable)", e)
         })?
         .into_parts()
         .0;
