@@ -41,6 +41,7 @@ mod damage;
 mod durability;
 mod engine;
 mod error;
+mod format;
 mod idempotency;
 mod invocation_chunks;
 mod invocation_columns;
