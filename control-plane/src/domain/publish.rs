@@ -12,6 +12,7 @@ use tracing::Instrument;
 use crate::app::App;
 use crate::auth::{Caller, permission};
 use crate::domain::builds::{self, Source};
+use crate::domain::scaffold;
 use crate::domain::scrub::scrub_refusal;
 use crate::domain::steps::{Progress, Step, Steps};
 use crate::error::{Error, Result};
@@ -107,6 +108,7 @@ impl App {
             required_secret_envvars,
             input_schema: builds::input_schema(&build),
             tool_commit_hash: source.commit.to_string(),
+            scaffold_hash: Some(scaffold::hash()?),
             tree_hash: source.tree.to_string(),
             project_directory: request.project_path.clone(),
             build_key,

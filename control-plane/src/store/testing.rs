@@ -64,6 +64,7 @@ pub(super) fn version(tool_id: ToolId, text: &str) -> ToolVersion {
         // Large, as real ones may be.
         input_schema: serde_json::json!({"description": "long ".repeat(2000)}),
         tool_commit_hash: "c0".repeat(20),
+        scaffold_hash: None,
         tree_hash: "7e".repeat(20),
         project_directory: "weather".to_owned(),
         build_key: "b0".repeat(32),
