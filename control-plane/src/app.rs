@@ -13,6 +13,7 @@ use crate::auth::tokens::Tokens;
 use crate::config::Config;
 use crate::domain::admission::{self, Admission};
 use crate::domain::availability::Availability;
+use crate::domain::bookmarks::Bookmarks;
 use crate::domain::builds;
 use crate::domain::claims::Claims;
 use crate::domain::guests::Guests;
@@ -53,6 +54,8 @@ pub struct App {
     pub claims: Claims,
     /// The idempotency keys whose first request is running.
     pub running_keys: Claims<Scope>,
+    /// Where pages of lists ended whose rows are removed.
+    pub bookmarks: Bookmarks,
     /// How often who has called what.
     pub rate_limits: RateLimits,
     /// Whether requests are taken now.
@@ -96,6 +99,7 @@ impl App {
         let options = store::Options {
             reserve_free_bytes: config.store.reserve_mib << 20,
             flushes: Some(metrics.store_flush.clone()),
+            failpoint: config.testing.stop_at.clone(),
         };
         let store = Store::open(data, options)?;
         builds::clear_stages(data)?;
@@ -123,6 +127,7 @@ impl App {
             loaded: LoadedTools::new(config.invoke.loaded_tools),
             claims: Claims::default(),
             running_keys: Claims::default(),
+            bookmarks: Bookmarks::default(),
             rate_limits: RateLimits::new(config.rate_limits.counters),
             availability: Availability::default(),
             using_builds: RwLock::new(()),

@@ -14,6 +14,7 @@ use sdk::dependencies::Settings;
 use sdk::dependencies::settings::{self, IndexUrl, Limits};
 use serde::Deserialize;
 
+use crate::failpoint::Failpoint;
 use crate::model::OrgId;
 use crate::vault::SecretString;
 use layers::Layers;
@@ -32,6 +33,7 @@ pub struct Config {
     pub shutdown_timeout_s: u64,
     pub store: Store,
     pub http: Http,
+    pub tls: Tls,
     pub rate_limits: RateLimits,
     pub git: Git,
     pub tool: Tool,
@@ -45,6 +47,7 @@ pub struct Config {
     pub metrics: Metrics,
     pub log: Log,
     pub tracing: Tracing,
+    pub testing: Testing,
     pub network: Network,
     pub auth: Auth,
     pub access: Access,
@@ -76,6 +79,10 @@ table! {
         max_streams: u32,
         maintenance: bool,
     }
+}
+table! {
+    /// `[tls]`
+    Tls { certificate: Option<PathBuf>, key: Option<PathBuf> }
 }
 table! {
     /// `[rate_limits]`
@@ -213,6 +220,10 @@ table! {
 table! {
     /// `[tracing]`
     Tracing { otlp_endpoint: Option<String>, waiting_spans: usize }
+}
+table! {
+    /// `[testing]`
+    Testing { stop_at: Failpoint }
 }
 table! {
     /// `[network]`

@@ -11,7 +11,7 @@
 //!
 //! # async fn example() -> anyhow::Result<()> {
 //! let config = Config::load(None)?;
-//! let listener = tokio::net::TcpListener::bind(config.listen).await?;
+//! let listener = control_plane::api::Listener::bind(&config).await?;
 //! let app = control_plane::open(config, &listener).await?;
 //! app.prepare().await?;
 //! let shutdown = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
@@ -25,6 +25,7 @@ pub mod auth;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod failpoint;
 mod files;
 pub mod git;
 mod locks;
@@ -39,8 +40,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 
+use api::Listener;
 use app::App;
 use config::Config;
 
@@ -50,7 +51,7 @@ use config::Config;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Opens the service. Whoever asks meanwhile, which after a crash may be a while, is told that it is starting.
-pub async fn open(config: Config, listener: &TcpListener) -> anyhow::Result<Arc<App>> {
+pub async fn open(config: Config, listener: &Listener) -> anyhow::Result<Arc<App>> {
     let settings = config.http.clone();
     let opened = tokio::task::spawn_blocking(|| App::open(config));
     api::serve_starting(&settings, listener, opened).await.context("failed to open the data folder")?
@@ -60,11 +61,11 @@ pub async fn open(config: Config, listener: &TcpListener) -> anyhow::Result<Arc<
 /// maintenance of repositories.
 pub async fn serve(
     app: Arc<App>,
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let _control = api::control::Control::start(&app)?;
-    let served = api::serve(Arc::clone(&app), listener, shutdown).await;
+    let served = api::serve(Arc::clone(&app), listener.into(), shutdown).await;
     app.repositories.stop_maintenance().await;
     served
 }

@@ -65,7 +65,7 @@ metrics! {
     invocations_stopped: IntCounterVec = "toolplane_invocations_stopped_total", "Invocations that a limit ended, by its exception type", ["exception_type"];
     invocation_duration: HistogramVec = "toolplane_invocation_duration_seconds", "From the start of an instance to its result", ["outcome"];
     invocation_phase: HistogramVec = "toolplane_invocation_phase_duration_seconds", "What an invocation spends its time on: queue (waiting for its turn), start (until the tool can be called), run (the call), record (making all results of a request durable)", ["phase"];
-    invocations_running: IntGauge = "toolplane_invocations_running", "Invocations that run now", [];
+    invocations_running: IntGauge = "toolplane_invocations_running", "Invocations that run now, each in an instance of its own; none is kept in stock", [];
     invocations_refused: IntCounterVec = "toolplane_invocations_refused_total", "Requests to invoke that were refused since too many were running or waiting, by whose they were", ["whose"];
     tools_loaded: IntGauge = "toolplane_tools_loaded", "Tools that are ready in memory", [];
     tool_cache: IntCounterVec = "toolplane_tool_cache_total", "Looks for a tool in memory, by whether it was there", ["outcome"];

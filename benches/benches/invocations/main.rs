@@ -20,6 +20,7 @@ use anyhow::{Context, Result, ensure};
 use benches::Distribution;
 use control_plane::app::App;
 use control_plane::config::Config;
+use control_plane::failpoint::Failpoint;
 use control_plane::model::{InvocationSource, OrgId};
 use control_plane::store::{Options, Store};
 use rand::rngs::StdRng;
@@ -126,7 +127,10 @@ async fn measure(folder: &Path) -> Result<()> {
     );
 
     let started = Instant::now();
-    drop(Store::open(&folder.join("data"), Options { reserve_free_bytes: 0, flushes: None })?);
+    drop(Store::open(
+        &folder.join("data"),
+        Options { reserve_free_bytes: 0, flushes: None, failpoint: Failpoint::NONE },
+    )?);
     println!("the store alone opened and closed in {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
     let before = resident_mb()?;
     let started = Instant::now();

@@ -10,12 +10,14 @@ use benches::Distribution;
 use control_plane::app::App;
 use control_plane::config::Config;
 use control_plane::model::OrgId;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The service's settings for a data folder: the benches' cache, and no limit on how often one may ask.
 pub fn config(data: &Path) -> Result<Config> {
     let mut config = Config::for_folder(data)?;
     config.cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolplane-cache");
+    config.rate_limits.reads_per_minute = 0;
     config.rate_limits.writes_per_minute = 0;
     config.rate_limits.publishes_per_minute = 0;
     Ok(config)
@@ -60,12 +62,25 @@ impl Client {
 
     /// Posts to a path below the organization's tools.
     pub async fn post(&self, path: &str, body: Value) -> Result<Value> {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// Sends any request there.
+    pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
         let url = format!("http://{}/v1/{}/tool/{path}", self.address, self.org);
-        let answer = self.http.post(url).bearer_auth(&self.token).json(&body).send().await?;
+        let request = self.http.request(method, url).bearer_auth(&self.token);
+        let request = if let Some(body) = body { request.json(&body) } else { request };
+        let answer = request.send().await?;
         let status = answer.status();
         let body: Value = answer.json().await?;
         ensure!(status.is_success(), "{path} was answered {status}: {body}");
         Ok(body)
+    }
+
+    /// The organization's repository, with the user's credentials.
+    pub fn remote(&self) -> String {
+        let (org, address) = (self.org, &self.address);
+        format!("http://{org}_{}:{}@{address}/v1/{org}/tool/git", self.user, self.token)
     }
 
     /// Pushes and publishes one of the benches' tools, and answers its id.
@@ -81,8 +96,7 @@ impl Client {
 
     /// Commits all that is in a folder, and pushes it.
     pub async fn push(&self, folder: &Path) -> Result<()> {
-        let remote =
-            format!("http://{org}_{}:{}@{}/v1/{org}/tool/git", self.user, self.token, self.address, org = self.org);
+        let remote = self.remote();
         for arguments in [
             &["init", "--quiet", "--initial-branch=main"][..],
             &["add", "--all"],

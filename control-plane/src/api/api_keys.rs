@@ -135,12 +135,12 @@ pub async fn list(
         "role_name" => Some(SortField::RoleName),
         _ => None,
     })?;
-    let mut api_keys = app.list_api_keys(&caller)?;
-    // The sort is stable and the list comes in the order of ids, so the id breaks the last tie.
-    api_keys.sort_by(|a, b| super::page::compare(a, b, &sort, by_field));
-    let (api_keys, has_more) = page.cut(api_keys);
+    let api_keys = app.list_api_keys(&caller)?;
+    let (api_keys, continuation_token) =
+        app.bookmarks
+            .page(&caller.org, api_keys, page.token, page.limit, |a, b| super::page::compare(a, b, &sort, by_field))?;
     let api_keys = api_keys.into_iter().map(ApiKey::from).collect();
-    Ok(axum::Json(ApiKeys { api_keys, has_more, continuation_token: page.next_token(has_more) }))
+    Ok(axum::Json(ApiKeys { api_keys, has_more: continuation_token.is_some(), continuation_token }))
 }
 
 /// Deletes an API key. Tokens that it was traded for last until they end.

@@ -16,12 +16,15 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::gate::Peer;
+use super::listener::Listener;
 use crate::app::App;
 use crate::config;
 
@@ -34,7 +37,7 @@ const SWEPT_EVERY: Duration = Duration::from_secs(600);
 /// Waits for the service to be opened, and tells whoever comes meanwhile that it is starting.
 pub(crate) async fn serve_starting<T>(
     settings: &config::Http,
-    listener: &TcpListener,
+    listener: &Listener,
     opened: impl Future<Output = T>,
 ) -> T {
     let server = Server::new(super::starting_router(), settings);
@@ -59,7 +62,7 @@ pub(crate) async fn serve_starting<T>(
 /// idle ones are closed, and whoever comes anew learns that the service is shutting down.
 pub(crate) async fn serve(
     app: Arc<App>,
-    listener: TcpListener,
+    listener: Listener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let server = Server::new(super::router(Arc::clone(&app)), &app.config.http);
@@ -117,6 +120,8 @@ struct Server {
 struct Accepted {
     stream: TcpStream,
     peer: SocketAddr,
+    /// What shakes hands, where TLS is spoken.
+    acceptor: Option<TlsAcceptor>,
     slot: OwnedSemaphorePermit,
 }
 
@@ -128,14 +133,14 @@ impl Server {
     }
 
     /// The next connection, once there is a place for it.
-    async fn accept(&self, listener: &TcpListener) -> Accepted {
+    async fn accept(&self, listener: &Listener) -> Accepted {
         loop {
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
                 // Nobody closes the semaphore.
                 return std::future::pending().await;
             };
-            match listener.accept().await {
-                Ok((stream, peer)) => return Accepted { stream, peer, slot },
+            match listener.tcp.accept().await {
+                Ok((stream, peer)) => return Accepted { stream, peer, acceptor: listener.acceptor(), slot },
                 // The other side was gone before it was accepted.
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => {
@@ -148,11 +153,26 @@ impl Server {
 
     /// Serves one connection to its end. Once `stopped` completes it ends with the request that it carries out.
     async fn connection(self, accepted: Accepted, stopped: impl Future<Output = ()>) {
-        let Accepted { stream, peer, slot: _slot } = accepted;
+        let Accepted { stream, peer, acceptor, slot: _slot } = accepted;
         // An answer is a few hundred bytes, and a caller waits for it: it must not wait for more to send along.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "Could not turn off delayed sending");
         }
+        let Some(acceptor) = acceptor else { return self.requests(stream, peer, stopped).await };
+        match tokio::time::timeout(self.head_timeout, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => self.requests(stream, peer, stopped).await,
+            Ok(Err(error)) => tracing::debug!(%error, "A TLS handshake failed"),
+            Err(_elapsed) => tracing::debug!("A TLS handshake did not end in time"),
+        }
+    }
+
+    /// Serves the requests of one connection.
+    async fn requests(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: SocketAddr,
+        stopped: impl Future<Output = ()>,
+    ) {
         let has_begun = AtomicBool::new(false);
         let service = service_fn(|mut request: Request<Incoming>| {
             has_begun.store(true, Ordering::Relaxed);

@@ -107,7 +107,7 @@ pub async fn list(
     })?;
     let mut filter = filter(&query)?;
     add_constraints(&mut filter, &query)?;
-    let slice = Slice { continuation_token: page.skip as u64, limit: page.limit };
+    let slice = Slice { continuation_token: page.token as u64, limit: page.limit };
     let listed = tokio::task::spawn_blocking(move || app.list_invocations(&caller, &filter, &sort, &slice)).await;
     let (invocations, next_token) = listed.map_err(|error| Error::internal(error, "list invocations"))??;
     Ok(axum::Json(ToolInvocationList {

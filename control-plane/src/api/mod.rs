@@ -15,6 +15,7 @@ mod idempotency;
 mod invocations;
 mod invoke;
 mod json;
+mod listener;
 mod middleware;
 mod numbered_page;
 mod openapi;
@@ -29,6 +30,7 @@ mod scaffold;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tool_test;
 mod tools;
 mod trace;
@@ -48,6 +50,8 @@ use utoipa_axum::routes;
 use crate::app::App;
 
 pub(crate) use connections::{serve, serve_starting};
+pub use listener::Listener;
+pub use tls::Tls;
 
 /// Every route of the service. Methods and paths stand beside the handlers, where the document has them from: what is
 /// not in the document is not served.

@@ -30,8 +30,8 @@ const SINGLE: [&str; 13] = [
     "versions",
 ];
 
-/// No list is longer, and numbers up to here can be added to without a thought. The document names it.
-const MAX_SKIP: usize = i64::MAX as usize;
+/// The largest token: what a signed number of 64 bits holds. The document names it.
+const MAX_TOKEN: usize = i64::MAX as usize;
 
 /// Every array of the contract that holds ids, each of them once.
 const IDS: [&str; 4] = ["conversation_id", "id", "simulation_unit_test_set_run_id", "tool_id"];
@@ -151,8 +151,8 @@ impl Query {
         };
         let limit = number("limit", default_limit, 1..=max_limit, format!("limit must be from 1 to {max_limit}"));
         let rule = "continuation_token must be the one of the previous page, or 0".to_owned();
-        let skip = number("continuation_token", 0, 0..=MAX_SKIP, rule);
-        if problems.is_empty() { Ok(Page { skip, limit }) } else { Err(Error::Invalid(problems)) }
+        let token = number("continuation_token", 0, 0..=MAX_TOKEN, rule);
+        if problems.is_empty() { Ok(Page { token, limit }) } else { Err(Error::Invalid(problems)) }
     }
 
     /// The fields to sort by, the first one first.
@@ -177,27 +177,16 @@ impl Query {
 /// The part of a list that is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
-    /// The token: of lists whose entries may be removed, how many entries come before the page.
-    pub skip: usize,
+    /// The token of the page before it; 0 is none.
+    pub token: usize,
     /// How many it may hold.
     pub limit: usize,
 }
 
 impl Page {
-    /// Cuts the page out of a whole list; says whether there is more.
-    pub fn cut<T>(self, all: Vec<T>) -> (Vec<T>, bool) {
-        let has_more = all.len() > self.skip.saturating_add(self.limit);
-        (all.into_iter().skip(self.skip).take(self.limit).collect(), has_more)
-    }
-
-    /// The token of the next page.
-    pub fn next_token(self, has_more: bool) -> Option<usize> {
-        has_more.then(|| self.skip + self.limit)
-    }
-
     /// Whether this is the first page.
     pub fn is_first(self) -> bool {
-        self.skip == 0
+        self.token == 0
     }
 }
 
@@ -253,6 +242,6 @@ mod tests {
         };
         assert_eq!(both.len(), 2);
         let page = Query::parse("continuation_token=5").unwrap().page(10, 20).unwrap();
-        assert_eq!((page.skip, page.limit), (5, 10));
+        assert_eq!((page.token, page.limit), (5, 10));
     }
 }

@@ -119,12 +119,12 @@ pub async fn list(
         "built_in" => Some(SortField::BuiltIn),
         _ => None,
     })?;
-    let mut roles = app.list_roles(&caller)?;
-    // The sort is stable and the list comes in the order of names, which are unique, so the name breaks the last tie.
-    roles.sort_by(|a, b| super::page::compare(a, b, &sort, by_field));
-    let (roles, has_more) = page.cut(roles);
+    let roles = app.list_roles(&caller)?;
+    let (roles, continuation_token) = app
+        .bookmarks
+        .page(&caller.org, roles, page.token, page.limit, |a, b| super::page::compare(a, b, &sort, by_field))?;
     let roles = roles.into_iter().map(Role::from).collect();
-    Ok(axum::Json(Roles { roles, has_more, continuation_token: page.next_token(has_more) }))
+    Ok(axum::Json(Roles { roles, has_more: continuation_token.is_some(), continuation_token }))
 }
 
 /// One role.

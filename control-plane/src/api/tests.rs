@@ -108,7 +108,7 @@ async fn in_maintenance_only_operators_are_answered() {
 async fn whoever_comes_while_the_service_starts_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Config::for_folder(folder.path()).unwrap().http;
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let listener = super::Listener::from(tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap());
     let url = format!("http://{}", listener.local_addr().unwrap());
     // The library asks for one even where nothing speaks TLS. It fails only where there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -179,17 +179,58 @@ async fn a_key_whose_first_request_runs_is_409_and_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn what_another_organization_has_does_not_exist() {
-    let edge = Edge::new(|_| {}).await;
-    let other = OrgId::parse("umbrella").unwrap();
-    let theirs = edge.app.init_organization(&other).await.unwrap();
-    let invocation = Invocation {
+async fn old_records_go_while_requests_are_answered() {
+    const OLD: usize = 4096;
+    const YOUNG: usize = 5;
+    let edge = Edge::new(|config| config.store.keep_invocations_d = 1).await;
+    let record = |created_at: Timestamp| Invocation { created_at, ..invocation(&edge.org) };
+    let two_days_ago = Timestamp::now() - jiff::SignedDuration::from_hours(48);
+    let mut records: Vec<_> = (0..OLD).map(|_| record(two_days_ago)).collect();
+    records.extend((0..YOUNG).map(|_| record(Timestamp::now())));
+    for batch in records.chunks(1000) {
+        edge.app.store.record_invocations(&edge.org, batch).await.unwrap();
+    }
+    let list = async |rest: &str| edge.get(&format!("/v1/acme/tool/invocation?sort_by=created_at{rest}")).await;
+    let first = list("&limit=1").await.body;
+    assert_eq!(first["tool_invocations"][0]["id"], json!(records[0].id));
+    let token = &first["continuation_token"];
+
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let stopped = async { stopped.await.map_or((), drop) };
+    let serving = tokio::spawn(super::serve(Arc::clone(&edge.app), listener.into(), stopped));
+    let young: Vec<_> = records[OLD..].iter().map(|record| record.id).collect();
+    loop {
+        // Whenever one asks, there are all of them or the young ones.
+        let page = list("&limit=100").await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        if page.body["has_more"] == false {
+            let left: Vec<_> =
+                page.body["tool_invocations"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+            assert_eq!(json!(left), json!(young));
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let stale = list(&format!("&continuation_token={token}")).await;
+    assert_eq!(stale.status, 422, "{}", stale.body);
+    edge.get(&format!("/v1/acme/tool/invocation/{}", records[0].id)).await.refused(404);
+    while !edge.get("/metrics").await.body.as_str().unwrap().contains("toolplane_records_removed_total 4096") {
+        tokio::task::yield_now().await;
+    }
+    drop(stop);
+    serving.await.unwrap().unwrap();
+}
+
+/// A record of an organization, of now.
+fn invocation(org: &OrgId) -> Invocation {
+    Invocation {
         id: InvocationId::new(),
-        org_id: other.clone(),
+        org_id: org.clone(),
         created_at: Timestamp::now(),
         invocation_status: InvocationStatus::Succeeded { output: "theirs".to_owned() },
         invocation_source: InvocationSource::RegularConversation {
-            user_id: theirs.user_id,
+            user_id: UserId::new(),
             conversation_id: None,
             interaction_id: None,
             invocation_metadata: None,
@@ -199,7 +240,15 @@ async fn what_another_organization_has_does_not_exist() {
         tool_version: Version::FIRST,
         inputs: json!({}),
         logs: String::new(),
-    };
+    }
+}
+
+#[tokio::test]
+async fn what_another_organization_has_does_not_exist() {
+    let edge = Edge::new(|_| {}).await;
+    let other = OrgId::parse("umbrella").unwrap();
+    let theirs = edge.app.init_organization(&other).await.unwrap();
+    let invocation = invocation(&other);
     edge.app.store.record_invocations(&other, std::slice::from_ref(&invocation)).await.unwrap();
     for path in [format!("tool/invocation/{}", invocation.id), format!("user/{}", theirs.user_id)] {
         edge.get(&format!("/v1/acme/{path}")).await.refused(404);

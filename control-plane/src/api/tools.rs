@@ -158,7 +158,7 @@ pub async fn list(
     };
     let tools = app.list_tools(&caller, &filter)?;
     let tags = tools.passing().flat_map(|tool| &tool.tags).map(tag_text).collect();
-    let (tools, continuation_token) = tools.page(page.skip, page.limit, |a, b| compare(a, b, &sort))?;
+    let (tools, continuation_token) = tools.page(page.token, page.limit, |a, b| compare(a, b, &sort))?;
     Ok(axum::Json(ToolList {
         tools: tools.into_iter().map(Tool::from).collect(),
         has_more: continuation_token.is_some(),

@@ -156,12 +156,12 @@ pub async fn list(
     })?;
     let filter =
         UserFilter { ids: query.parsed("id", UserId::parse)?, roles: query.parsed("role_name", RoleName::parse)? };
-    let mut users = app.list_users(&caller, &filter)?;
-    // The sort is stable and the list comes in the order of ids, so the id breaks the last tie.
-    users.sort_by(|a, b| super::page::compare(a, b, &sort, |a, b, field| by_field(a, b, field, &caller.org)));
-    let (users, has_more) = page.cut(users);
+    let users = app.list_users(&caller, &filter)?;
+    let (users, continuation_token) = app.bookmarks.page(&caller.org, users, page.token, page.limit, |a, b| {
+        super::page::compare(a, b, &sort, |a, b, field| by_field(a, b, field, &caller.org))
+    })?;
     let users = users.into_iter().map(|user| User::new(user, &caller.org)).collect();
-    Ok(axum::Json(Users { users, has_more, continuation_token: page.next_token(has_more) }))
+    Ok(axum::Json(Users { users, has_more: continuation_token.is_some(), continuation_token }))
 }
 
 /// One user.

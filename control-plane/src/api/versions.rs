@@ -195,7 +195,7 @@ pub async fn list(
     };
     let versions = app.list_versions(&caller, id, &filter)?;
     let creators: BTreeSet<_> = versions.passing().map(|version| version.creator.clone()).collect();
-    let (versions, continuation_token) = versions.page(page.skip, page.limit, |a, b| compare(a, b, &sort))?;
+    let (versions, continuation_token) = versions.page(page.token, page.limit, |a, b| compare(a, b, &sort))?;
     let creators = || creators.into_iter().map(VersionUser::from).collect::<Vec<_>>();
     Ok(axum::Json(ToolVersionList {
         tool_versions: versions.into_iter().map(ToolVersion::from).collect(),
@@ -252,7 +252,8 @@ struct ToolVersion {
     input_schema: Value,
     /// The commit that was published.
     tool_commit_hash: String,
-    /// Projects do not yet carry the scaffold that they began as, so it is the published commit itself.
+    /// The scaffold that was given out when it was published: the first 40 digits of the SHA-256 of
+    /// `amigo_tool_scaffold.tar.gz`. Of versions that were published before it was recorded, the published commit.
     amigo_scaffold_commit_hash: String,
     /// The folder within the repository.
     project_directory: String,
@@ -289,7 +290,7 @@ impl From<model::ToolVersion> for ToolVersion {
             required_envvars: version.required_envvars,
             required_secret_envvars: version.required_secret_envvars,
             input_schema: version.input_schema,
-            amigo_scaffold_commit_hash: version.tool_commit_hash.clone(),
+            amigo_scaffold_commit_hash: version.scaffold_hash.unwrap_or_else(|| version.tool_commit_hash.clone()),
             tool_commit_hash: version.tool_commit_hash,
             project_directory: version.project_directory,
             lambda_version: version.build_number,

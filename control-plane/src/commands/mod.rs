@@ -12,6 +12,7 @@ mod settings;
 mod swap;
 mod verify;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -52,30 +53,30 @@ const BACKGROUND_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Carries out a command line.
 pub fn execute(arguments: Arguments) -> Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        // A person who runs the demo or makes an organization reads what the command prints.
-        EnvFilter::new(if matches!(arguments.command, Command::Serve(_)) { "info" } else { "warn" })
-    });
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match &arguments.command {
-        Command::Serve(serve) if serve.log_format()? == LogFormat::Json => {
-            log.json().with_current_span(true).with_span_list(false).init();
+    // A person who runs the demo or makes an organization reads what the command prints.
+    let (mut level, mut format) = ("warn", LogFormat::Pretty);
+    let work: Pin<Box<dyn Future<Output = Result<()>>>> = match arguments.command {
+        Command::Serve(arguments) => {
+            let config = arguments.load()?;
+            (level, format) = ("info", config.log.format);
+            Box::pin(serve::execute(arguments, config))
         }
-        _ => log.init(),
+        Command::InitOrg(arguments) => Box::pin(init_org::execute(arguments)),
+        Command::Backup(arguments) => Box::pin(backup::execute(arguments)),
+        Command::Restore(arguments) => Box::pin(restore::execute(arguments)),
+        Command::Verify(arguments) => Box::pin(verify::execute(arguments)),
+        Command::Prepare(arguments) => Box::pin(prepare::execute(arguments)),
+        Command::Openapi(arguments) => Box::pin(async { openapi::execute(arguments) }),
+        Command::Demo(arguments) => Box::pin(demo::execute(arguments)),
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => log.json().with_current_span(true).with_span_list(false).init(),
+        LogFormat::Pretty => log.init(),
     }
     let executor = tokio::runtime::Runtime::new().context("failed to start an executor")?;
-    let outcome = executor.block_on(async {
-        match arguments.command {
-            Command::Serve(arguments) => serve::execute(arguments).await,
-            Command::InitOrg(arguments) => init_org::execute(arguments).await,
-            Command::Backup(arguments) => backup::execute(arguments).await,
-            Command::Restore(arguments) => restore::execute(arguments).await,
-            Command::Verify(arguments) => verify::execute(arguments).await,
-            Command::Prepare(arguments) => prepare::execute(arguments).await,
-            Command::Openapi(arguments) => openapi::execute(arguments),
-            Command::Demo(arguments) => demo::execute(arguments).await,
-        }
-    });
+    let outcome = executor.block_on(work);
     // Whoever asked for something has an answer by now. What may still run is the making of the Python base, which takes
     // effect only once it is whole.
     executor.shutdown_timeout(BACKGROUND_ENDS_WITHIN);

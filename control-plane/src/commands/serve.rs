@@ -4,9 +4,9 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
-use control_plane::config::{Config, LogFormat};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use control_plane::api::{Listener, Tls};
+use control_plane::config::Config;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::settings::Settings;
 use super::{open_files, swap};
@@ -17,7 +17,8 @@ use super::{open_files, swap};
   control-plane serve --data /var/lib/toolplane --listen 0.0.0.0:8080
   control-plane serve --config toolplane.toml
 
-The first line on stdout is the address that is served. Logs go to stderr; RUST_LOG=debug shows more.")]
+The first line on stdout is the address that is served. Logs go to stderr; RUST_LOG=debug shows more.
+SIGHUP has the certificate read again.")]
 pub struct Arguments {
     #[command(flatten)]
     settings: Settings,
@@ -30,17 +31,17 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// What the log is to look like.
-    pub fn log_format(&self) -> Result<LogFormat> {
-        Ok(self.settings.load()?.log.format)
+    /// The settings, with what the flags name.
+    pub fn load(&self) -> Result<Config> {
+        let mut config = self.settings.load()?;
+        if let Some(listen) = self.listen {
+            config.listen = listen;
+        }
+        Ok(config)
     }
 }
 
-pub async fn execute(arguments: Arguments) -> Result<()> {
-    let mut config = arguments.settings.load()?;
-    if let Some(listen) = arguments.listen {
-        config.listen = listen;
-    }
+pub async fn execute(arguments: Arguments, config: Config) -> Result<()> {
     if arguments.print_config {
         let flags = [("data", config.data.display().to_string()), ("listen", config.listen.to_string())];
         print!("{}", Config::shown(arguments.settings.config.as_deref(), &flags)?);
@@ -48,12 +49,13 @@ pub async fn execute(arguments: Arguments) -> Result<()> {
     }
     swap::refuse(&config)?;
     open_files::allow(&config)?;
-    let address = config.listen;
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))?;
+    let hangups = signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?;
+    let listener = Listener::bind(&config).await?;
     let app = control_plane::open(config, &listener).await?;
-    println!("http://{}", listener.local_addr()?);
+    println!("{}", listener.url()?);
     std::io::stdout().flush()?;
+    tokio::spawn(reload(hangups, listener.tls().cloned()));
 
     // A publish that comes sooner waits for it; everything else is served meanwhile.
     let preparing = std::sync::Arc::clone(&app);
@@ -79,4 +81,20 @@ pub async fn execute(arguments: Arguments) -> Result<()> {
         }
     };
     control_plane::serve(app, listener, shutdown).await
+}
+
+/// Reads the certificate again at each SIGHUP.
+async fn reload(mut hangups: Signal, tls: Option<Tls>) {
+    while hangups.recv().await.is_some() {
+        let Some(tls) = &tls else {
+            tracing::info!("SIGHUP: there is no certificate to read again; other settings need a restart");
+            continue;
+        };
+        match tls.reload() {
+            Ok(()) => tracing::info!("SIGHUP: the certificate and its key were read again"),
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "SIGHUP: the certificate stays as it was");
+            }
+        }
+    }
 }

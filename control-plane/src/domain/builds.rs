@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::domain::admission::Party;
 use crate::domain::steps::{Step, Steps};
 use crate::error::{Error, Result};
+use crate::failpoint::Place;
 use crate::git::{CommitId, ExportLimits, Repository, TreeId};
 use crate::model::OrgId;
 use crate::store::Build;
@@ -65,6 +66,7 @@ impl App {
             steps.skip(&BUILDING);
             return Ok(found);
         }
+        self.store.check_writable()?;
         let turn = async {
             let party = Party { org: org.clone(), tool: Arc::from(""), memory_bytes: 0 };
             let mut tickets = self.builds.admit(&party, 1)?;
@@ -88,6 +90,7 @@ impl App {
             self.store.put_lock(org, tree.as_str(), &lock.text).await?;
         }
         self.store.put_build(org, &key, &build).await?;
+        self.config.testing.stop_at.pass(Place::BuildKept);
         Ok((key, build))
     }
 
@@ -130,6 +133,7 @@ impl App {
         let limits = ExportLimits { max_files: settings.max_files, max_bytes: settings.max_project_mib << 20 };
         let repository = self.repositories.repository(org);
         steps.take_blocking(Step::Export, || repository.export(&source.tree, stage.path(), limits))?;
+        self.config.testing.stop_at.pass(Place::ProjectExported);
         let project = Project { folder: stage.path().to_owned(), manifest: source.manifest.clone() };
         let (packages, cache) = (self.config.packages.settings(), &self.config.cache);
         let lock = steps.take_blocking(Step::Resolve, || match self.known_lock(org, source)? {
@@ -147,8 +151,10 @@ impl App {
         };
         let import = || snapshotter.build(&project, &installed, &limits).map_err(refused);
         let artifact = steps.take_blocking(Step::Import, import)?;
+        self.config.testing.stop_at.pass(Place::ToolImported);
         check_size(artifact.bytes.len(), settings.max_component_mib)?;
         let component_sha256 = steps.take_blocking(Step::Store, || self.store.blobs().put(&artifact.bytes))?;
+        self.config.testing.stop_at.pass(Place::ComponentKept);
         let description = serde_json::to_value(&artifact.label.description).context("failed to write a description")?;
         let component_size_bytes = artifact.bytes.len() as u64;
         let build = Build { component_sha256, component_size_bytes, description, built_at: Timestamp::now() };

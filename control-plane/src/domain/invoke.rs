@@ -79,6 +79,8 @@ impl App {
         let tool = self.live_tool(caller, id, permission::INVOKE_TOOL)?;
         let constraint = Constraint::parse(&request.version, ["path", "version"])?;
         let version = self.resolve_version(&tool, &constraint, &request.version)?;
+        // What cannot be recorded does not run.
+        self.store.check_writable()?;
         let loaded = self.loaded_tool(&version.component_sha256).await?;
         self.check_inputs(&loaded, &request.inputs).await?;
         let variables = self.open_variables(&tool)?;

@@ -5,6 +5,7 @@ pub mod admission;
 pub mod api_keys;
 pub mod availability;
 pub mod backup;
+pub mod bookmarks;
 pub mod branches;
 pub mod browsing;
 pub mod builds;

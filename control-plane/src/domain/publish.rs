@@ -12,9 +12,11 @@ use tracing::Instrument;
 use crate::app::App;
 use crate::auth::{Caller, permission};
 use crate::domain::builds::{self, Source};
+use crate::domain::scaffold;
 use crate::domain::scrub::scrub_refusal;
 use crate::domain::steps::{Progress, Step, Steps};
 use crate::error::{Error, Result};
+use crate::failpoint::Place;
 use crate::model::versions::Bump;
 use crate::model::{EnvVarName, OrgId, Tool, ToolId, ToolVersion, Version, VersionId};
 
@@ -93,6 +95,7 @@ impl App {
         let loaded = steps.take(Step::Compile, self.loaded_tool(&build.component_sha256)).await?;
         loaded.check_memory(&self.invoke_limits()).map_err(|problem| builds::refused(problem.into()))?;
 
+        self.config.testing.stop_at.pass(Place::VersionReady);
         let now = Timestamp::now();
         let row = ToolVersion {
             id: VersionId::new(),
@@ -105,6 +108,7 @@ impl App {
             required_secret_envvars,
             input_schema: builds::input_schema(&build),
             tool_commit_hash: source.commit.to_string(),
+            scaffold_hash: Some(scaffold::hash()?),
             tree_hash: source.tree.to_string(),
             project_directory: request.project_path.clone(),
             build_key,

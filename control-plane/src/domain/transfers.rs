@@ -7,6 +7,7 @@ use tokio::io::AsyncRead;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::Result;
+use crate::failpoint::Place;
 use crate::git::{Answer, RefUpdate, Service};
 
 impl App {
@@ -48,6 +49,7 @@ impl App {
     ) -> Result<Answer> {
         let repository = self.git_repository(caller)?;
         self.store.check_writable()?;
+        let repository = repository.with_room(self.store.room_bytes()?);
         let (app, caller) = (Arc::clone(self), caller.clone());
         let accepted = move |updates: Vec<RefUpdate>| async move { app.push_accepted(&caller, &updates).await };
         let pushed = repository.push(protocol, body, accepted).await;
@@ -58,6 +60,7 @@ impl App {
     /// What follows a push: called once for each that changed anything, with all that it changed, when that is durable
     /// and before the client is told. The push has happened, so nothing here can refuse it.
     async fn push_accepted(self: &Arc<Self>, caller: &Caller, updates: &[RefUpdate]) {
+        self.config.testing.stop_at.pass(Place::PushAccepted);
         tracing::info!(org = %caller.org, user = %caller.user_id, count = updates.len(), "Accepted a push");
         self.metrics.git_pushes.with_label_values::<&str>(&[]).inc();
         self.record_push(caller, updates.to_vec()).await;

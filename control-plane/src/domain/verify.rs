@@ -4,6 +4,7 @@ use anyhow::Context;
 
 use crate::config::Config;
 use crate::error::Result;
+use crate::failpoint::Failpoint;
 use crate::git::{self, Repositories};
 use crate::model::OrgId;
 use crate::store::{self, Findings, Mode, Store};
@@ -15,7 +16,7 @@ use crate::store::{self, Findings, Mode, Store};
 /// The folder is in use, was written by another version of the program, or cannot be read at all.
 pub async fn verify(config: &Config, mode: Mode) -> Result<Findings> {
     let (data, repositories) = (config.data.clone(), config.data.join("repositories"));
-    let options = store::Options { reserve_free_bytes: 0, flushes: None };
+    let options = store::Options { reserve_free_bytes: 0, flushes: None, failpoint: Failpoint::NONE };
     let limits = git::Limits::from(&config.git);
     let look = move || -> Result<_> {
         let store = Store::open_to_verify(&data, options)?;

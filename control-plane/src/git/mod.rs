@@ -111,5 +111,13 @@ impl Repositories {
     }
 }
 
+impl Repository {
+    /// The same, where a push may send no more than so many bytes.
+    pub fn with_room(mut self, bytes: u64) -> Self {
+        self.limits.max_pack_bytes = self.limits.max_pack_bytes.min(bytes);
+        self
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -89,6 +89,9 @@ pub struct ToolVersion {
     pub input_schema: Value,
     /// The commit that was published, in hexadecimal.
     pub tool_commit_hash: String,
+    /// The scaffold that was given out when it was published; none of versions that are older than this field.
+    #[serde(default)]
+    pub scaffold_hash: Option<String>,
     /// The tree of the project's folder in that commit.
     pub tree_hash: String,
     /// The folder within the repository.

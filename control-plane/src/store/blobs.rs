@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 use super::StoreError;
 use super::reserve::Reserve;
 use crate::error::Result;
+use crate::failpoint::{Failpoint, Place};
 
 /// The folder of blobs. Its methods wait for the disk: call them from `spawn_blocking` where the content is large.
 #[derive(Debug, Clone)]
@@ -22,22 +23,23 @@ pub struct Blobs {
     /// Where files are written before they have their name: in the same file system, so that a rename moves them.
     unfinished: PathBuf,
     reserve: Arc<Reserve>,
+    failpoint: Failpoint,
     /// Read by who puts, written by who removes.
     removing: Arc<RwLock<()>>,
 }
 
 impl Blobs {
     /// Opens the folder and removes what a process that was stopped left unfinished.
-    pub(super) fn open(folder: &Path, reserve: Arc<Reserve>) -> Result<Self> {
+    pub(super) fn open(folder: &Path, reserve: Arc<Reserve>, failpoint: Failpoint) -> Result<Self> {
         let unfinished = folder.join("unfinished");
         prepare(folder, &unfinished).map_err(|e| StoreError::file("prepare the folder of blobs", e))?;
-        Ok(Self { folder: folder.to_owned(), unfinished, reserve, removing: Arc::default() })
+        Ok(Self { folder: folder.to_owned(), unfinished, reserve, failpoint, removing: Arc::default() })
     }
 
     /// Keeps the content and gives its name. It is durable when this returns.
     pub fn put(&self, content: &[u8]) -> Result<String> {
         let sha256 = name_of(content);
-        self.keep(&sha256, |target| {
+        self.keep(&sha256, content.len() as u64, |target| {
             let mut file = NamedTempFile::new_in(&self.unfinished)?;
             file.write_all(content)?;
             finish(file, target)
@@ -48,8 +50,10 @@ impl Blobs {
     /// Keeps a file's content and gives its name. The file is moved where that is possible, so afterwards it may be
     /// gone; nobody may write to it meanwhile.
     pub fn put_file(&self, file: &Path) -> Result<String> {
-        let sha256 = name_of_file(file).map_err(|e| StoreError::file("read a file that is to be a blob", e))?;
-        self.keep(&sha256, |target| match fs_err::rename(file, target) {
+        let unreadable = |e| StoreError::file("read a file that is to be a blob", e);
+        let sha256 = name_of_file(file).map_err(unreadable)?;
+        let size_bytes = fs_err::metadata(file).map_err(unreadable)?.len();
+        self.keep(&sha256, size_bytes, |target| match fs_err::rename(file, target) {
             Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
                 let mut copy = NamedTempFile::new_in(&self.unfinished)?;
                 io::copy(&mut fs_err::File::open(file)?, &mut copy)?;
@@ -111,7 +115,7 @@ impl Blobs {
     }
 
     /// Brings the content under its name with `write`, unless it is there, and makes the name durable.
-    fn keep(&self, sha256: &str, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+    fn keep(&self, sha256: &str, size_bytes: u64, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
         let target = self.path(sha256);
         let is_there = {
             let _not_removed = self.removing.read().unwrap_or_else(PoisonError::into_inner);
@@ -123,8 +127,9 @@ impl Blobs {
             }
         };
         if !is_there.map_err(|e| StoreError::file("look for a blob", e))? {
-            self.reserve.check()?;
+            self.reserve.check_for(size_bytes)?;
             write(&target).map_err(|e| StoreError::file("write a blob", e))?;
+            self.failpoint.pass(Place::BlobWritten);
         }
         // Also when it was there: whoever is putting the same content may not have come as far as this.
         let shard = target.parent().expect("a blob is in a folder");
@@ -183,7 +188,7 @@ mod tests {
 
     fn open(folder: &Path) -> Blobs {
         let reserve = Arc::new(Reserve::new(folder.to_owned(), 0));
-        Blobs::open(&folder.join("blobs"), reserve).unwrap()
+        Blobs::open(&folder.join("blobs"), reserve, Failpoint::NONE).unwrap()
     }
 
     #[test]

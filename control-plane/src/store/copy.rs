@@ -57,7 +57,8 @@ impl Store {
     }
 }
 
-fn copy_rows(rows: impl Iterator<Item = sled::Result<(IVec, IVec)>>, to: &Tree) -> Result<u64> {
+/// Inserts rows into another tree, and says how many.
+pub(super) fn copy_rows(rows: impl Iterator<Item = sled::Result<(IVec, IVec)>>, to: &Tree) -> Result<u64> {
     let mut copied = 0;
     for row in rows {
         let (key, value) = row?;

@@ -11,17 +11,10 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::StoreError;
 use super::blobs::sync_folder;
-use crate::error::{Error, Result};
+use super::{StoreError, format};
+use crate::error::Result;
 use crate::locks;
-
-/// The layout of the trees. A change that older programs cannot read raises it.
-const STORE_FORMAT: u32 = 4;
-
-/// What differ from today's by what they may hold alone, and become today's by saying so: 3 has no journal, 2 has no
-/// floors of invocations either.
-const FORMER_FORMATS: [u32; 2] = [2, 3];
 
 /// What sled keeps of its pages in memory, in bytes. By itself it would keep a gigabyte; what it does not keep it reads
 /// from its file, which the system caches.
@@ -34,21 +27,13 @@ const CLOSING_TAKES_AT_MOST: Duration = Duration::from_secs(5);
 /// Opens sled and checks that this program can read what is in it.
 pub(super) fn open(folder: &Path) -> Result<(sled::Db, EngineFiles)> {
     let db = open_engine(folder)?;
-    match db.get("format")? {
-        None => {
-            db.insert("format", STORE_FORMAT.to_string().as_bytes())?;
-        }
-        Some(found) => {
-            if check_format(&String::from_utf8_lossy(&found))? != STORE_FORMAT {
-                db.insert("format", STORE_FORMAT.to_string().as_bytes())?;
-            }
-        }
-    }
+    format::settle(&db, folder)?;
     let files = EngineFiles::open(folder).map_err(|e| StoreError::file("open the storage engine's files", e))?;
     Ok((db, files))
 }
 
-fn open_engine(folder: &Path) -> Result<sled::Db> {
+/// The same without looking at what is in it.
+pub(super) fn open_engine(folder: &Path) -> Result<sled::Db> {
     // No flushing in the background: the flusher does it, and nobody else may believe that sled's own is enough.
     let config = sled::Config::new().path(folder).flush_every_ms(None).cache_capacity(CACHE_BYTES);
     // The data folder's own lock is ours by now, so no other process can be the one that holds sled's.
@@ -60,16 +45,6 @@ fn open_engine(folder: &Path) -> Result<sled::Db> {
     };
     let opened = locks::take(CLOSING_TAKES_AT_MOST, is_busy, open);
     opened.map_err(|source| StoreError::Unreadable { folder: folder.to_owned(), source }.into())
-}
-
-fn check_format(found: &str) -> Result<u32> {
-    match found.parse::<u32>() {
-        Ok(found) if found == STORE_FORMAT || FORMER_FORMATS.contains(&found) => Ok(found),
-        _ => Err(Error::Unavailable(format!(
-            "the data folder has storage format {found} and this program reads format {STORE_FORMAT}: run the version \
-             of the program that wrote it, or a later one, or restore a backup from before the update"
-        ))),
-    }
 }
 
 /// The files that sled writes.
@@ -96,7 +71,7 @@ impl From<&Metadata> for Stamp {
 }
 
 impl EngineFiles {
-    fn open(folder: &Path) -> io::Result<Self> {
+    pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let (log, _) = fs_err::File::open(folder.join("db"))?.into_parts();
         Ok(Self { folder: folder.to_owned(), log, synced: HashMap::new() })
     }
@@ -158,15 +133,6 @@ fn sync_if_present(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn another_format_is_refused_with_what_to_do() {
-        let refused = check_format("5").unwrap_err().to_string();
-        assert!(refused.contains("storage format 5") && refused.contains("or a later one"), "{refused}");
-        assert!(check_format("1").is_err(), "invocations had other keys");
-        assert!(check_format("gibberish").is_err());
-        assert!(["2", "3", "4"].iter().all(|format| check_format(format).is_ok()));
-    }
 
     #[test]
     fn all_files_but_the_log_are_synced_once() {

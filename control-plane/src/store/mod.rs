@@ -42,6 +42,7 @@ mod durability;
 mod engine;
 mod entries;
 mod error;
+mod format;
 mod idempotency;
 mod invocation_chunks;
 mod invocation_columns;
@@ -86,6 +87,7 @@ pub use invocations::InvocationPage;
 pub use verify::{Findings, Mode};
 
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 use crate::locks;
 use durability::{Durability, Round};
 use entries::Target;
@@ -102,6 +104,8 @@ pub struct Options {
     pub reserve_free_bytes: u64,
     /// What the rounds are noted in that make changes durable.
     pub flushes: Option<Histogram>,
+    /// Where the process is to end.
+    pub failpoint: Failpoint,
 }
 
 /// An open data folder. It belongs to one process at a time.
@@ -148,10 +152,13 @@ impl Store {
 
     /// Opens it without looking at what is in it, unless `accept` refuses how it stands.
     fn open_rows(folder: &Path, options: Options, accept: impl FnOnce(Standing) -> Result<()>) -> Result<Self> {
-        fs_err::create_dir_all(folder).map_err(|e| StoreError::file("make the data folder", e))?;
+        fs_err::create_dir_all(folder).map_err(|e| {
+            StoreError::file("make the data folder (name one with --data that this user may write to)", e)
+        })?;
         let lock = lock(folder)?;
         let reserve = Arc::new(Reserve::new(folder.to_owned(), options.reserve_free_bytes));
-        let blobs = Blobs::open(&folder.join("blobs"), Arc::clone(&reserve))?;
+        let blobs = Blobs::open(&folder.join("blobs"), Arc::clone(&reserve), options.failpoint.clone())?;
+        reserve.check_to_open()?;
         let (db, files) = engine::open(&folder.join("store"))?;
         let journal = journal::read(folder)?;
         let standing = Mark::look(&db, folder, journal.as_ref())?;
@@ -162,7 +169,7 @@ impl Store {
             journal.contents.iter().try_for_each(|entry| target.write(entry))?;
         }
         let pending = Arc::<Pending>::default();
-        let mut rounds = Rounds::new((db.clone(), files), (Arc::clone(&pending), target), options.flushes);
+        let mut rounds = Rounds::new((db.clone(), files), (Arc::clone(&pending), target), options);
         // What is lost stays known until somebody accepts it.
         if standing == Standing::Whole {
             rounds.begin(folder)?;
@@ -218,6 +225,11 @@ impl Store {
     /// What is free on the disk of the data folder, in bytes.
     pub fn free_bytes(&self) -> Result<u64> {
         self.reserve.free_bytes()
+    }
+
+    /// How many bytes may be written until the reserve is reached.
+    pub fn room_bytes(&self) -> Result<u64> {
+        self.reserve.room_bytes()
     }
 
     /// Whether writes are taken now. `Error::Unavailable` says why not.
@@ -290,7 +302,7 @@ fn lock(folder: &Path) -> Result<File> {
         .write(true)
         .open(folder.join("lock"))
         .map_err(|e| {
-            StoreError::file("open the data folder's lock (the folder has to be writable, and this user's)", e)
+            StoreError::file("open the data folder to write (make it this user's, or its file system writable)", e)
         })?
         .into_parts()
         .0;
@@ -333,7 +345,7 @@ mod tests {
     #[tokio::test]
     async fn below_the_reserve_nothing_is_written() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), Options { reserve_free_bytes: u64::MAX, flushes: None }).unwrap();
+        let store = Store::open(folder.path(), Options { reserve_free_bytes: u64::MAX, ..OPTIONS }).unwrap();
         let tool = tool("weather");
         assert!(matches!(store.create_tool(&acme(), &tool).await, Err(Error::Unavailable(_))));
         assert!(matches!(store.blobs().put(b"content"), Err(Error::Unavailable(_))));

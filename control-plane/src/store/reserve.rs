@@ -7,9 +7,13 @@ use std::time::{Duration, Instant};
 use super::StoreError;
 use crate::error::{Error, Result};
 
-/// How long a measurement stands. In a second a busy service writes some tens of megabytes, far less than a sensible
-/// reserve, and asking the system each time would cost every write a call.
-const MEASURED_FOR: Duration = Duration::from_secs(1);
+/// How long a measurement stands. In a tenth of a second a disk takes far less than a sensible reserve, and asking the
+/// system each time would cost every write a call.
+const MEASURED_FOR: Duration = Duration::from_millis(100);
+
+/// What has to be free for a store to be opened, in bytes: the storage engine writes while it opens, and cannot be opened
+/// again where that failed.
+const ROOM_TO_OPEN_BYTES: u64 = 16 << 20;
 
 const BYTES_PER_MEGABYTE: u64 = 1_000_000;
 
@@ -28,8 +32,13 @@ impl Reserve {
 
     /// Refuses when less is free than the reserve.
     pub(super) fn check(&self) -> Result<()> {
+        self.check_for(0)
+    }
+
+    /// Refuses when less would be free than the reserve, once so many bytes are written.
+    pub(super) fn check_for(&self, bytes: u64) -> Result<()> {
         let free_bytes = self.free_bytes()?;
-        if free_bytes >= self.reserve_bytes {
+        if free_bytes >= self.reserve_bytes.saturating_add(bytes) {
             return Ok(());
         }
         Err(Error::Unavailable(format!(
@@ -39,6 +48,26 @@ impl Reserve {
             free_bytes / BYTES_PER_MEGABYTE,
             self.reserve_bytes / BYTES_PER_MEGABYTE,
         )))
+    }
+
+    /// Refuses when there is no room to open a store, whatever the reserve is.
+    pub(super) fn check_to_open(&self) -> Result<()> {
+        let free_bytes = self.free_bytes()?;
+        if free_bytes >= ROOM_TO_OPEN_BYTES {
+            return Ok(());
+        }
+        Err(Error::Unavailable(format!(
+            "the disk of the data folder {} is full: {} MB are free, and {} MB have to be to open it without harm. Make \
+             space and start again; nothing was changed",
+            self.folder.display(),
+            free_bytes / BYTES_PER_MEGABYTE,
+            ROOM_TO_OPEN_BYTES / BYTES_PER_MEGABYTE,
+        )))
+    }
+
+    /// How many bytes may be written until the reserve is reached.
+    pub(super) fn room_bytes(&self) -> Result<u64> {
+        Ok(self.free_bytes()?.saturating_sub(self.reserve_bytes))
     }
 
     /// What is free now, or was a moment ago.

@@ -10,13 +10,14 @@ use rand::seq::IndexedRandom;
 use serde_json::json;
 
 use super::{Listing, Options, Store};
+use crate::failpoint::Failpoint;
 use crate::model::{
     Invocation, InvocationId, InvocationSource, InvocationStatus, OrgId, Tool, ToolId, ToolName, ToolVersion, UserId,
     UserRef, Version, VersionId,
 };
 
 /// A store that writes whatever the disk holds.
-pub(super) const OPTIONS: Options = Options { reserve_free_bytes: 0, flushes: None };
+pub(super) const OPTIONS: Options = Options { reserve_free_bytes: 0, flushes: None, failpoint: Failpoint::NONE };
 
 pub(super) fn open_in(folder: &Path) -> Store {
     Store::open(folder, OPTIONS).unwrap()
@@ -63,6 +64,7 @@ pub(super) fn version(tool_id: ToolId, text: &str) -> ToolVersion {
         // Large, as real ones may be.
         input_schema: serde_json::json!({"description": "long ".repeat(2000)}),
         tool_commit_hash: "c0".repeat(20),
+        scaffold_hash: None,
         tree_hash: "7e".repeat(20),
         project_directory: "weather".to_owned(),
         build_key: "b0".repeat(32),

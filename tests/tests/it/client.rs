@@ -43,13 +43,22 @@ impl Answer {
     }
 }
 
+/// The library that asks, as all tests use it.
+pub fn http() -> reqwest::ClientBuilder {
+    // The library asks for one even where nothing speaks TLS. It fails only where there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // No request may go through a proxy of the machine; a lost answer fails the test instead of hanging it.
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(300))
+}
+
 impl Client {
     /// Trades a key for a token.
     pub async fn sign_in(server: &str, key: &Key) -> Self {
-        // The library asks for one even where nothing speaks TLS. It fails only where there is one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // No request may go through a proxy of the machine; a lost answer fails the test instead of hanging it.
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(300)).build().unwrap();
+        Self::sign_in_through(http().build().unwrap(), server, key).await
+    }
+
+    /// The same, with a library whose settings differ.
+    pub async fn sign_in_through(http: reqwest::Client, server: &str, key: &Key) -> Self {
         let mut client = Self { server: server.to_owned(), key: key.clone(), token: String::new(), http };
         let signed_in = client.try_sign_in(key).await.expect(200);
         client.token = signed_in["id_token"].as_str().unwrap().to_owned();
@@ -70,9 +79,9 @@ impl Client {
 
     /// The organization's repository, with the user's credentials.
     pub fn remote(&self) -> String {
-        let host = self.server.strip_prefix("http://").unwrap();
+        let (scheme, host) = self.server.split_once("://").unwrap();
         let Key { organization_id, user_id, .. } = &self.key;
-        format!("http://{organization_id}_{user_id}:{}@{host}/v1/{organization_id}/tool/git", self.token)
+        format!("{scheme}://{organization_id}_{user_id}:{}@{host}/v1/{organization_id}/tool/git", self.token)
     }
 
     /// A request that has no credentials yet.

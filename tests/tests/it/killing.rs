@@ -6,13 +6,17 @@
 mod work;
 
 use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
 use std::sync::Arc;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
+use crate::author::Author;
 use crate::client::Client;
 use crate::programs;
 use crate::server::{Installation, Server};
@@ -24,35 +28,49 @@ const CYCLES: u64 = 6;
 /// The most answers that a cycle waits for before the kill.
 const MOST_ANSWERS: u64 = 40;
 
+/// The most blobs that one kill leaves and no row names: what was being written.
+const MOST_UNUSED: u64 = 10;
+
+/// Room for texts of a megabyte and a half.
+pub const SETTINGS: &str = "[invoke]\noutput_kib = 2048\n";
+
+/// Where the server ends itself, and how often it passes there before that at least, and how often more at most.
+const PLACES: [(&str, u64, u64); 14] = [
+    ("records-waiting", 0, 40),
+    ("records-journaled", 0, 40),
+    ("records-confirmed", 0, 40),
+    // Opening the folder and signing in have rounds of their own.
+    ("rows-written", 10, 40),
+    ("rows-flushed", 10, 40),
+    ("rows-synced", 10, 40),
+    ("rows-confirmed", 10, 40),
+    ("blob-written", 0, 3),
+    ("project-exported", 0, 0),
+    ("tool-imported", 0, 0),
+    ("component-kept", 0, 0),
+    ("build-kept", 0, 0),
+    ("version-ready", 0, 5),
+    ("push-accepted", 0, 1),
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_kills_at_any_moment() {
     let cycles = std::env::var("KILL_CYCLES").map_or(CYCLES, |cycles| cycles.parse().unwrap());
-    let server = Server::start().await;
+    let server = Server::start_with(SETTINGS).await;
     let tools = published(&server).await;
-    // What a killed process was writing may stay among the blobs, a few of them a kill, until they are collected.
-    let mut unused = 0;
     let mut installation = server.kill();
-    let mut before: Option<Done> = None;
-    for cycle in 0..=cycles {
+    let (mut before, mut unused) = (None, 0);
+    for cycle in 0..cycles {
         let server = started(&installation, before.take()).await;
-        if cycle == cycles {
-            // What the checks changed counts, too.
-            installation = server.kill();
-            break;
-        }
         assert_eq!(remains(&installation), Vec::<String>::new(), "cycle {cycle}");
-        let (killed, done) = work_until(server, cycle, &tools, Server::kill).await;
-        installation = killed;
-        before = Some(done);
-        let log = fs_err::read_to_string(installation.path("server.log")).unwrap();
-        assert!(!log.contains("ERROR"), "cycle {cycle}: {log}");
-
-        let found = verify(&installation, &[]);
-        assert_eq!(found["problems"], json!([]), "cycle {cycle}");
-        let now = found["unused_blobs"].as_u64().unwrap();
-        assert!(now <= unused + 10, "cycle {cycle}: {now} blobs that nothing names, after {unused}");
-        unused = now;
+        let work = Work::begin(server, cycle, &tools);
+        let (killed, done) = work.until(cycle, Server::kill).await;
+        (installation, before) = (killed, Some(done));
+        unused = nothing_is_half_written(&installation, unused, &format!("cycle {cycle}"));
     }
+    // What the last checks changed counts, too.
+    let installation = started(&installation, before).await.kill();
+
     let left = verify(&installation, &[]);
     let mended = verify(&installation, &["--rebuild"]);
     assert_eq!(
@@ -63,16 +81,63 @@ async fn what_was_answered_survives_kills_at_any_moment() {
     assert_eq!(verify(&installation, &[])["unused_blobs"], 0);
 }
 
-/// Publishes the two tools that the work is done with, and answers their ids.
+/// From outside, a kill hardly ever meets the instant between two steps that belong together, so the server ends itself there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_answered_survives_an_end_between_any_two_steps() {
+    let server = Server::start_with(SETTINGS).await;
+    let tools = published(&server).await;
+    let mut installation = server.kill();
+    let (mut before, mut unused) = (None, 0);
+    for (cycle, (place, least, more)) in (0..).zip(PLACES) {
+        let server = started(&installation, before.take()).await;
+        assert_eq!(remains(&installation), Vec::<String>::new(), "before {place}");
+        push_what_was_never_built(&server, cycle);
+        server.kill();
+
+        let passes = least + random(cycle, place) % (more + 1);
+        installation.configure(&format!("{SETTINGS}[testing]\nstop_at = \"{place}:{passes}\"\n"));
+        let work = Work::begin(Server::start_on(Arc::clone(&installation)).await, cycle, &tools);
+        let (ended, done) = work.until_it_ends().await;
+        (installation, before) = (ended, Some(done));
+        installation.configure(SETTINGS);
+        unused = nothing_is_half_written(&installation, unused, place);
+    }
+    started(&installation, before).await.kill();
+}
+
+/// Looks at what a server left that is gone, and says how many blobs nothing names.
+fn nothing_is_half_written(installation: &Installation, unused_before: u64, when: &str) -> u64 {
+    let log = fs_err::read_to_string(installation.path("server.log")).unwrap();
+    assert!(!log.contains("ERROR"), "{when}: {log}");
+    let found = verify(installation, &[]);
+    assert_eq!(found["problems"], json!([]), "{when}");
+    let unused = found["unused_blobs"].as_u64().unwrap();
+    assert!(unused <= unused_before + MOST_UNUSED, "{when}: {unused} blobs that nothing names, after {unused_before}");
+    unused
+}
+
+/// The tools that the work is done with.
+const TOOLS: [&str; 3] = ["counter", "prints", "long"];
+
+/// Publishes the tools that the work is done with, and answers their ids.
 pub async fn published(server: &Server) -> Vec<String> {
-    server.author("work").push(&["counter", "prints"]);
+    server.author("work").push(&TOOLS);
     let mut tools = Vec::new();
-    for project in ["counter", "prints"] {
+    for project in TOOLS {
         let tool = server.client.create_tool(project).await;
         server.client.publish(&tool, project, "major").await.expect(201);
         tools.push(tool);
     }
     tools
+}
+
+/// Changes a project, so that the next publish has to build it.
+fn push_what_was_never_built(server: &Server, cycle: u64) {
+    let author = Author::existing(&server.installation.path("work"));
+    let source = fs_err::read_to_string(author.folder().join("counter/src/counter.py")).unwrap();
+    author.write("counter/src/counter.py", format!("{source}# {cycle}\n"));
+    author.commit();
+    author.git(&["push", "--quiet", &server.client.remote(), "HEAD:refs/heads/main"]);
 }
 
 /// Starts a server anew, and holds what there is against what was answered before.
@@ -84,69 +149,101 @@ pub async fn started(installation: &Arc<Installation>, before: Option<Done>) -> 
     server
 }
 
+/// Work of all kinds that goes on at once.
+pub struct Work {
+    server: Server,
+    answers: Arc<Semaphore>,
+    invokers: [Invoker; 3],
+    invoked: [JoinHandle<Invoked>; 3],
+    published: JoinHandle<Published>,
+    variables: (Variables, JoinHandle<Changed>),
+    granted: JoinHandle<Granted>,
+    pushed: JoinHandle<Pushed>,
+}
+
+impl Work {
+    pub fn begin(server: Server, cycle: u64, tools: &[String]) -> Self {
+        let answers = Arc::new(Semaphore::new(0));
+        let client = Arc::new(server.client.clone());
+        let (client, also) = (|| Arc::clone(&client), || Arc::clone(&answers));
+        let invoker = |number: usize, field, says| Invoker {
+            tool: tools[number].clone(),
+            conversation: format!("{}-{cycle}", TOOLS[number]),
+            field,
+            says,
+        };
+        let invokers = [
+            invoker(0, "step", |step| step.to_string()),
+            invoker(1, "times", |_| "spoken".to_owned()),
+            invoker(2, "number", work::long_text),
+        ];
+        let variables = Variables { tool: tools[0].clone() };
+        let pusher = Pusher::new(&server, cycle);
+        Self {
+            invoked: invokers.clone().map(|invoker| tokio::spawn(invoker.go_on(client(), also()))),
+            invokers,
+            published: tokio::spawn(Publisher { cycle }.go_on(client(), also())),
+            variables: (variables.clone(), tokio::spawn(variables.go_on(client(), also()))),
+            granted: tokio::spawn(Access { cycle }.go_on(client(), also())),
+            pushed: tokio::task::spawn_blocking({
+                let answers = also();
+                move || pusher.go_on(&answers)
+            }),
+            answers,
+            server,
+        }
+    }
+
+    /// Goes on until something was answered, and then for no time in particular, and ends the server.
+    pub async fn until(self, cycle: u64, end: impl FnOnce(Server) -> Arc<Installation>) -> (Arc<Installation>, Done) {
+        let target = 1 + random(cycle, "answers") % MOST_ANSWERS;
+        self.answers.acquire_many(u32::try_from(target).unwrap()).await.unwrap().forget();
+        for _ in 0..random(cycle, "turns") % 2000 {
+            tokio::task::yield_now().await;
+        }
+        self.ended(end).await
+    }
+
+    /// Goes on until the server has ended itself as if it was killed.
+    async fn until_it_ends(self) -> (Arc<Installation>, Done) {
+        self.ended(|server| {
+            let installation = Arc::clone(&server.installation);
+            assert_eq!(server.ended().signal(), Some(Signal::KILL.as_raw()));
+            installation
+        })
+        .await
+    }
+
+    async fn ended(self, end: impl FnOnce(Server) -> Arc<Installation>) -> (Arc<Installation>, Done) {
+        let installation = end(self.server);
+        let [counter, prints, long] = self.invoked;
+        let (counter, prints, long) = tokio::try_join!(counter, prints, long).unwrap();
+        let invoked = self.invokers.into_iter().zip([counter, prints, long]).collect();
+        let (published, changed, granted, pushed) =
+            tokio::try_join!(self.published, self.variables.1, self.granted, self.pushed).unwrap();
+        (installation, Done { invoked, published, variables: (self.variables.0, changed), granted, pushed })
+    }
+}
+
 /// What a cycle did, and how far it came.
 pub struct Done {
-    counter: (Invoker, Invoked),
-    prints: (Invoker, Invoked),
+    /// Of each tool.
+    invoked: Vec<(Invoker, Invoked)>,
     published: Published,
     variables: (Variables, Changed),
     granted: Granted,
     pushed: Pushed,
 }
 
-/// Works in all ways at once, and ends the server in the middle of it.
-pub async fn work_until(
-    server: Server,
-    cycle: u64,
-    tools: &[String],
-    end: impl FnOnce(Server) -> Arc<Installation>,
-) -> (Arc<Installation>, Done) {
-    let answers = Arc::new(Semaphore::new(0));
-    let client = Arc::new(server.client.clone());
-    let (client, also) = (|| Arc::clone(&client), || Arc::clone(&answers));
-    let pusher = Pusher::new(&server, cycle);
-    let counter = Invoker { tool: tools[0].clone(), conversation: format!("counter-{cycle}"), field: "step" };
-    let prints = Invoker { tool: tools[1].clone(), conversation: format!("prints-{cycle}"), field: "times" };
-    let variables = Variables { tool: tools[0].clone() };
-    let work = (
-        tokio::spawn(counter.clone().go_on(client(), also())),
-        tokio::spawn(prints.clone().go_on(client(), also())),
-        tokio::spawn(Publisher { cycle }.go_on(client(), also())),
-        tokio::spawn(variables.clone().go_on(client(), also())),
-        tokio::spawn(Access { cycle }.go_on(client(), also())),
-        tokio::task::spawn_blocking({
-            let answers = also();
-            move || pusher.go_on(&answers)
-        }),
-    );
-    let target = 1 + random(cycle, "answers") % MOST_ANSWERS;
-    answers.acquire_many(u32::try_from(target).unwrap()).await.unwrap().forget();
-    // And then at no moment in particular.
-    for _ in 0..random(cycle, "turns") % 2000 {
-        tokio::task::yield_now().await;
-    }
-    let installation = end(server);
-    let (counted, printed, published, changed, granted, pushed) =
-        tokio::try_join!(work.0, work.1, work.2, work.3, work.4, work.5).unwrap();
-    let done = Done {
-        counter: (counter, counted),
-        prints: (prints, printed),
-        published,
-        variables: (variables, changed),
-        granted,
-        pushed,
-    };
-    (installation, done)
-}
-
 impl Done {
     /// Holds what there is against what was answered.
     pub async fn check(&self, server: &Server) {
         let client = &server.client;
-        for (invoker, invoked) in [&self.counter, &self.prints] {
+        for (invoker, invoked) in &self.invoked {
             invoker.check(client, invoked).await;
         }
-        search_is_caught_up(client, &self.prints.0, &self.prints.1).await;
+        let (prints, printed) = &self.invoked[1];
+        search_is_caught_up(client, prints, printed).await;
         self.published.check(client).await;
         self.variables.0.check(client, &self.variables.1).await;
         self.granted.check(client).await;

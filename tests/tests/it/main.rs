@@ -2,12 +2,13 @@
 //!
 //! The harness is [`programs`] (where the binaries are), [`server`] (a control plane in a temporary folder), [`client`]
 //! (its HTTP contract), [`author`] (who pushes with `git`), [`web`] (servers for tools to talk to), [`networked`] (a tool
-//! that talks to them), [`fetched`] (real packages) and [`wire`] (who speaks HTTP byte by byte). Each other module is a
+//! that talks to them), [`fetched`] (real packages), [`disk`] (file systems of a test's own) and [`wire`] (who speaks HTTP byte by byte). Each other module is a
 //! subject with its tests; each test has a server of its own. A publish takes seconds, so a test asserts all that it can
 //! about one published tool.
 
 mod author;
 mod client;
+mod disk;
 mod fetched;
 mod networked;
 mod programs;
@@ -34,6 +35,7 @@ mod directories;
 mod examples;
 mod failures;
 mod files;
+mod full_disk;
 mod git_clients;
 mod git_crashes;
 mod git_maintenance;
@@ -72,6 +74,7 @@ mod scratch;
 mod secrets;
 mod smuggling;
 mod sources;
+mod tls;
 mod tokens;
 mod tool_test;
 mod tools;

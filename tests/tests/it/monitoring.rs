@@ -73,6 +73,22 @@ async fn prometheus_finds_nothing_wrong_with_metrics_and_alerts() {
     promtool(&["check", "rules", rules.to_str().unwrap()], "");
 }
 
+#[test]
+fn systemd_finds_nothing_wrong_with_the_unit() {
+    let folder = tempfile::tempdir().unwrap();
+    let unit = fs_err::read_to_string(programs::workspace().join("deploy/toolplane.service")).unwrap();
+    // The programs that it starts are not installed here.
+    let file = folder.path().join("toolplane.service");
+    fs_err::write(&file, unit.replace("/usr/local/bin/control-plane", "/bin/true")).unwrap();
+    match Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+        Err(error) => eprintln!("left out: systemd-analyze, which would judge the unit, does not run: {error}"),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && !said.contains("toolplane.service"), "{said}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_alert_is_explained_to_who_is_woken_by_it() {
     let read = |name: &str| fs_err::read_to_string(programs::workspace().join(name)).unwrap();

@@ -12,6 +12,12 @@ async fn a_running_server_is_healthy_and_ready() {
     assert_eq!(server.client.page("/readyz").await.0, 200);
     assert_eq!(server.client.page("/nowhere").await.0, 404);
 
+    // A signal that would end other programs is about the certificate, of which there is none.
+    server.signal(rustix::process::Signal::HUP);
+    let log = || fs_err::read_to_string(server.installation.path("server.log")).unwrap();
+    while !log().contains("there is no certificate to read again") {}
+    assert_eq!(server.client.page("/healthz").await.0, 200);
+
     // It may have as many files open as the system lets it.
     let limits = fs_err::read_to_string(format!("/proc/{}/limits", server.process_id())).unwrap();
     let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();

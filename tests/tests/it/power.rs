@@ -5,16 +5,14 @@
 //! changes what the machine has mounted. So it runs only where it is asked for: `POWER_CYCLES=40` in front of the tests'
 //! command.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
 use serde_json::json;
 
-use crate::killing::{Done, published, started, verify, work_until};
-use crate::server::{Installation, Server};
+use crate::disk::Disk;
+use crate::killing::{Done, SETTINGS, Work, published, started, verify};
+use crate::server::Server;
 
-/// How often unmounting is tried: a Git process of the server that was killed may end a moment later.
-const TRIES: usize = 1000;
+/// How large the disk is, in bytes. Its file has holes.
+const DISK_BYTES: u64 = 4 << 30;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_power_cuts() {
@@ -28,10 +26,10 @@ async fn what_was_answered_survives_power_cuts() {
 }
 
 async fn survives(system: &str, cycles: u64) {
-    let server = Server::start().await;
+    let server = Server::start_with(SETTINGS).await;
     let tools = published(&server).await;
     let installation = server.kill();
-    let disk = Disk::make(&installation, system);
+    let disk = Disk::make(&installation, system, DISK_BYTES);
     let mut before: Option<Done> = None;
     for cycle in 0..=cycles {
         let server = started(&installation, before.take()).await;
@@ -39,11 +37,11 @@ async fn survives(system: &str, cycles: u64) {
             server.kill();
             break;
         }
-        let (_, done) = work_until(server, cycle, &tools, |server| {
+        let cut = |server: Server| {
             disk.cut();
             server.kill()
-        })
-        .await;
+        };
+        let (_, done) = Work::begin(server, cycle, &tools).until(cycle, cut).await;
         before = Some(done);
         disk.unmount();
         disk.mount();
@@ -52,64 +50,4 @@ async fn survives(system: &str, cycles: u64) {
         assert_eq!(verify(&installation, &[])["problems"], json!([]), "cycle {cycle} on {system}");
     }
     println!("{cycles} power cuts on {system}");
-}
-
-/// A file system in a file, with the data folder on it.
-struct Disk {
-    image: PathBuf,
-    folder: PathBuf,
-}
-
-impl Disk {
-    fn make(installation: &Installation, system: &str) -> Self {
-        let disk = Self { image: installation.path("disk.img"), folder: installation.path("disk") };
-        fs_err::File::create(&disk.image).unwrap().set_len(512 << 20).unwrap();
-        let image = disk.image.to_str().unwrap();
-        let quiet = if system == "ext4" { ["-q", "-F"] } else { ["-q", "-f"] };
-        run(&format!("mkfs.{system}"), &[quiet[0], quiet[1], image]);
-        fs_err::create_dir(&disk.folder).unwrap();
-        disk.mount();
-        let (data, moved) = (installation.data(), disk.folder.join("data"));
-        run("cp", &["-a", data.to_str().unwrap(), moved.to_str().unwrap()]);
-        fs_err::remove_dir_all(&data).unwrap();
-        std::os::unix::fs::symlink(&moved, &data).unwrap();
-        run("sync", &["-f", moved.to_str().unwrap()]);
-        disk
-    }
-
-    fn mount(&self) {
-        run("mount", &["-o", "loop", self.image.to_str().unwrap(), self.folder.to_str().unwrap()]);
-    }
-
-    /// Nothing reaches the disk any more, and what has not is lost.
-    fn cut(&self) {
-        run("xfs_io", &["-x", "-c", "shutdown", self.folder.to_str().unwrap()]);
-    }
-
-    fn unmount(&self) {
-        let is_unmounted = (0..TRIES).any(|_| try_run("umount", &[self.folder.to_str().unwrap()]).status.success());
-        assert!(is_unmounted, "{} is in use", self.folder.display());
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        if is_mounted(&self.folder) {
-            self.unmount();
-        }
-    }
-}
-
-fn is_mounted(folder: &Path) -> bool {
-    let mounts = fs_err::read_to_string("/proc/mounts").unwrap_or_default();
-    mounts.lines().any(|line| line.split(' ').nth(1) == folder.to_str())
-}
-
-fn try_run(program: &str, arguments: &[&str]) -> Output {
-    Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program} does not run: {error}"))
-}
-
-fn run(program: &str, arguments: &[&str]) {
-    let output = try_run(program, arguments);
-    assert!(output.status.success(), "{program} failed: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::Digest;
 
 use crate::author::files_below;
 use crate::client::succeeded;
@@ -42,6 +43,9 @@ async fn the_scaffold_is_a_tool_that_checks_publishes_and_runs() {
     ada.push(&[]);
     let tool = client.create_tool("working_days").await;
     assert_eq!(client.publish(&tool, FOLDER, "major").await.expect(201), json!({"new_version": "1.0.0"}));
+    let version = &client.versions(&tool).await[0];
+    let hash = hex::encode(sha2::Sha256::digest(&archive));
+    assert_eq!(version["amigo_scaffold_commit_hash"], hash[..40], "it says which scaffold there was");
     let input = json!({"start": "2026-12-21", "end": "2027-01-03"});
     let result = client.result(&tool, input).await;
     let output: Value = serde_json::from_str(result["output"].as_str().unwrap()).unwrap();

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::author::Author;
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::programs;
 
 /// Longer than the server waits for requests in flight (30 s).
@@ -130,6 +130,11 @@ impl Server {
 
     /// Starts a server on a data folder and signs in.
     pub async fn start_on(installation: Arc<Installation>) -> Self {
+        Self::start_through(client::http().build().unwrap(), installation).await
+    }
+
+    /// The same with a client whose settings differ.
+    pub async fn start_through(http: reqwest::Client, installation: Arc<Installation>) -> Self {
         let log = fs_err::File::create(installation.path("server.log")).unwrap();
         let mut child = programs::command("control-plane")
             .arg("serve")
@@ -148,8 +153,8 @@ impl Server {
         let mut url = String::new();
         process.stdout.read_line(&mut url).unwrap();
         let url = url.trim_end();
-        assert!(url.starts_with("http://127.0.0.1:"), "the server did not start: its first line is {url:?}");
-        let client = Client::sign_in(url, &installation.key).await;
+        assert!(url.contains("://127.0.0.1:"), "the server did not start: its first line is {url:?}");
+        let client = Client::sign_in_through(http, url, &installation.key).await;
         Self { client, installation, process }
     }
 
@@ -168,8 +173,13 @@ impl Server {
 
     /// Asks the server to stop, and does not wait.
     pub fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Sends the server's process a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
         let id = rustix::process::Pid::from_child(self.process.child.as_ref().unwrap());
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(id, signal).unwrap();
     }
 
     /// How a server ended that was asked to.

@@ -120,6 +120,21 @@ async fn users_are_listed_in_pages_that_neither_skip_nor_repeat() {
     {
         client.get(&format!("user/?{query}")).await.expect(422);
     }
+
+    // Whoever deletes what each page shows meets everybody.
+    let (mut met, mut token) = (Vec::new(), json!(0));
+    while !token.is_null() {
+        let page = client.get(&format!("user/?limit=2&sort_by=-name&continuation_token={token}")).await.expect(200);
+        for user in page["users"].as_array().unwrap() {
+            let id = user["id"].as_str().unwrap().to_owned();
+            if id != client.key.user_id {
+                client.delete(&format!("user/{id}")).await.expect(204);
+            }
+            met.push(id);
+        }
+        token = page["continuation_token"].clone();
+    }
+    assert_eq!(met, by_name);
 }
 
 /// The ids of all pages of a list of users, which have to be so many.

@@ -30,7 +30,7 @@ const NAMES: [&str; 8] = [
 ];
 
 /// Until when they are valid, unless that is long ago.
-const LAST_YEAR: i32 = 4096;
+pub const LAST_YEAR: i32 = 4096;
 
 /// Servers that end with the test's executor.
 pub struct Web {
@@ -140,7 +140,8 @@ fn acceptor_until(authority: &CertifiedIssuer<KeyPair>, names: &[&str], year: i3
     TlsAcceptor::from(Arc::new(config))
 }
 
-fn identity(authority: &CertifiedIssuer<KeyPair>, names: &[&str], year: i32) -> (Certificate, KeyPair) {
+/// A certificate for these names, and its key.
+pub fn identity(authority: &CertifiedIssuer<KeyPair>, names: &[&str], year: i32) -> (Certificate, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).unwrap();

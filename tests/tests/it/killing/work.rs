@@ -31,6 +31,16 @@ pub struct Invoker {
     pub tool: String,
     pub conversation: String,
     pub field: &'static str,
+    /// What the tool answers to a number.
+    pub says: fn(u64) -> String,
+}
+
+/// What the tool `long` answers.
+pub fn long_text(number: u64) -> String {
+    let length = usize::try_from(number * 370_001 % 1_500_000).unwrap();
+    let mut text = format!("{number} ").repeat(length / 2);
+    text.truncate(length);
+    text
 }
 
 /// How far an invoker came.
@@ -73,11 +83,14 @@ impl Invoker {
         let mut token = json!(0);
         loop {
             let path =
-                format!("tool/invocation?conversation_id={}&limit=100&continuation_token={token}", self.conversation);
+                format!("tool/invocation?conversation_id={}&limit=20&continuation_token={token}", self.conversation);
             let page = client.get(&path).await.expect(200);
             for found in page["tool_invocations"].as_array().unwrap() {
-                assert_eq!(found["invocation_status"]["succeeded"], true, "{found}");
-                recorded.push(found["inputs"][self.field].as_u64().unwrap());
+                let number = found["inputs"][self.field].as_u64().unwrap();
+                let status = &found["invocation_status"];
+                assert_eq!(status["succeeded"], true, "{number} of {}", self.conversation);
+                assert!(status["output"] == (self.says)(number), "{number} of {} is another", self.conversation);
+                recorded.push(number);
             }
             if page["has_more"] == false {
                 break;
@@ -145,6 +158,10 @@ impl Published {
             assert_eq!(answer.headers["x-tool-version"], format!("1.0.{}", versions - 1));
             assert_eq!(answer.expect(200)["invocation_results"][0]["output"], "3");
         }
+        // Whatever was left half done is in nobody's way.
+        let bump = if versions == 0 { "major" } else { "patch" };
+        let next = json!({"new_version": format!("1.0.{versions}")});
+        assert_eq!(client.publish(id, "counter", bump).await.expect(201), next);
         // Only the newest are looked at, and this makes room for more.
         client.delete(&format!("tool/{id}")).await.expect(204);
     }
