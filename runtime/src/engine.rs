@@ -36,6 +36,9 @@ pub struct Options {
     pub processors: usize,
     /// What tools may connect to, and how.
     pub network: NetworkSettings,
+    /// Whether the base of a tool with native packages is made anew of the libraries within its file, where the cache has
+    /// lost it. They run while it is made, and nothing bounds that: for files of one's own builds alone.
+    pub makes_bases: bool,
 }
 
 impl Options {
@@ -51,6 +54,7 @@ impl Options {
             keep_resident_bytes: 16 << 20,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             network: NetworkSettings::default(),
+            makes_bases: false,
         }
     }
 }
