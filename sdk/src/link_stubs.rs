@@ -33,9 +33,10 @@ pub fn stubs(component: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>> {
 }
 
 fn stub(graph: &Graph<'_>, function: &str) -> Result<Vec<u8>> {
-    let defines =
-        |module: &&crate::merge::CoreModule<'_>| module.exports.contains_key(function) && module.functions.len() > 100;
-    let module = graph.modules.iter().find(defines).with_context(|| format!("no library has `{function}`"))?;
+    // The module that libraries begin with has functions of many names, which lead to theirs; it has fewer of each one's.
+    let defines = |module: &&crate::merge::CoreModule<'_>| module.exports.contains_key(function);
+    let defining = graph.modules.iter().filter(defines).max_by_key(|module| module.exports.len());
+    let module = defining.with_context(|| format!("no library has `{function}`"))?;
     let (mut types, mut functions, mut globals) = (TypeSection::new(), FunctionSection::new(), GlobalSection::new());
     let (mut exports, mut code) = (ExportSection::new(), CodeSection::new());
     for ty in &module.types {
