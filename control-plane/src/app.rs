@@ -1,12 +1,13 @@
 //! `App`: everything that a request can reach.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use runtime::engine::{Options, Runtime};
 use sdk::base::Base;
-use sdk::snapshot::Snapshotter;
+use sdk::libraries::Libraries;
+use sdk::snapshot::{Snapshotter, Snapshotters};
 use tokio::sync::{Mutex, RwLock, Semaphore};
 
 use crate::auth::tokens::Tokens;
@@ -82,12 +83,13 @@ pub struct App {
     pub metrics: Metrics,
     /// Which tools are counted by themselves.
     pub tool_labels: ToolLabels,
-    snapshotter: OnceLock<Snapshotter>,
+    /// What builds tools: each base that is in use, opened.
+    pub(crate) snapshotters: Snapshotters,
 }
 
 /// Makes or opens the Python base of a cache. It blocks.
 pub fn prepare_base(cache: &Path) -> Result<()> {
-    Snapshotter::new(Base::find_or_make(cache)?)?;
+    Snapshotter::new(Base::find_or_make(cache, &Libraries::none())?)?;
     Ok(())
 }
 
@@ -108,6 +110,7 @@ impl App {
             max_memory_bytes: config.invoke.memory_mib << 20,
             keep_resident_bytes: config.invoke.keep_resident_mib << 20,
             network: config.network.settings()?,
+            makes_bases: true,
             ..Options::new(&config.cache)
         };
         let options = match config.invoke.processors {
@@ -141,7 +144,7 @@ impl App {
             spans: Spans::start(&config.tracing),
             metrics,
             tool_labels: ToolLabels::new(config.metrics.max_tools),
-            snapshotter: OnceLock::new(),
+            snapshotters: Snapshotters::new(),
             store,
             config,
         });
@@ -152,16 +155,13 @@ impl App {
     /// Makes or opens the Python base, so that the first publish does not have to.
     pub async fn prepare(self: &Arc<Self>) -> Result<()> {
         let app = Arc::clone(self);
-        let prepared = tokio::task::spawn_blocking(move || app.snapshotter().map(drop)).await;
+        let prepared = tokio::task::spawn_blocking(move || app.prepare_building()).await;
         prepared.context("failed to prepare the Python base")?
     }
 
-    /// What builds tools. It blocks: the first call makes the base where this installation has none.
-    pub(crate) fn snapshotter(&self) -> Result<&Snapshotter> {
-        if let Some(snapshotter) = self.snapshotter.get() {
-            return Ok(snapshotter);
-        }
-        let snapshotter = Snapshotter::new(Base::find_or_make(&self.config.cache)?)?;
-        Ok(self.snapshotter.get_or_init(|| snapshotter))
+    /// Opens the base of tools without native packages. It blocks: the first call makes it where this installation has none.
+    pub(crate) fn prepare_building(&self) -> Result<()> {
+        let base = Base::find_or_make(&self.config.cache, &Libraries::none())?;
+        Ok(self.snapshotters.of(&base).map(drop)?)
     }
 }

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use runtime::network::{NetworkLimits, NetworkSettings};
 use sdk::dependencies::Settings;
 use sdk::dependencies::settings::{self, IndexUrl, Limits};
+use sdk::dependencies::wheel_index::WheelIndex;
 use serde::Deserialize;
 
 use crate::failpoint::Failpoint;
@@ -162,6 +163,7 @@ table! {
         index_url: Option<IndexUrl>,
         extra_index_urls: Vec<IndexUrl>,
         find_links: Option<PathBuf>,
+        wheel_indexes: Vec<PathBuf>,
         offline: bool,
         private_addresses: bool,
         resolve_s: u64,
@@ -171,6 +173,7 @@ table! {
         max_total_mib: u64,
         max_unpacked_mib: u64,
         max_wheel_files: usize,
+        max_libraries: usize,
     }
 }
 table! {
@@ -339,9 +342,14 @@ pub enum TokenAlgorithm {
 }
 
 impl Packages {
-    /// The same in the words of the crate that installs packages.
-    pub fn settings(&self) -> Settings {
+    /// The same in the words of the crate that installs packages. Where no index of wheels is named, it is the cache's.
+    pub fn settings(&self, cache: &Path) -> Settings {
+        let wheel_indexes = match &self.wheel_indexes[..] {
+            [] => vec![WheelIndex::of_cache(cache)],
+            folders => folders.iter().map(WheelIndex::new).collect(),
+        };
         Settings {
+            wheel_indexes,
             index_url: self.index_url.clone(),
             extra_index_urls: self.extra_index_urls.clone(),
             find_links: self.find_links.clone(),
@@ -358,6 +366,7 @@ impl Packages {
                 total_bytes: self.max_total_mib << 20,
                 unpacked_bytes: self.max_unpacked_mib << 20,
                 entries: self.max_wheel_files,
+                libraries: self.max_libraries,
             },
         }
     }
@@ -436,7 +445,7 @@ mod tests {
     fn the_defaults_are_whole() {
         let config: Config = defaults().try_into().unwrap();
         assert_eq!(config.listen.port(), 8080);
-        assert_eq!(config.packages.settings().limits, Limits::default());
+        assert_eq!(config.packages.settings(Path::new("cache")).limits, Limits::default());
     }
 
     #[test]

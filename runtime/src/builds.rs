@@ -6,6 +6,7 @@ use sdk::Problem;
 use sdk::artifact;
 use sdk::base::{self, Base};
 use sdk::dependencies::{self, Lock, Packages, Settings, resolve};
+use sdk::libraries::Libraries;
 use sdk::project::{Project, Survey};
 use sdk::sandbox::Limits;
 use sdk::snapshot::Snapshotter;
@@ -31,7 +32,8 @@ pub fn build(cache: &Path, folder: &Path, settings: &Settings) -> Result<PathBuf
     let project = Project::read(folder)?;
     let files = artifact::pack(folder)?;
     let mut hash = Sha256::new();
-    hash.update(base::key());
+    // The lock names the wheels, and so the native libraries of the base that it is built on.
+    hash.update(base::key(&Libraries::none()));
     hash.update(&files);
     let lock = lock_of(&project, settings, cache)?;
     hash.update(lock.sha256());
@@ -40,8 +42,8 @@ pub fn build(cache: &Path, folder: &Path, settings: &Settings) -> Result<PathBuf
     if target.is_file() {
         return Ok(target);
     }
-    let snapshotter = Snapshotter::new(Base::find_or_make(cache)?)?;
-    let packages = dependencies::install(&project, &lock, settings, snapshotter.base(), cache)?;
+    let packages = dependencies::install(&project, &lock, settings, cache)?;
+    let snapshotter = Snapshotter::new(packages.base().clone())?;
     let built = snapshotter.build(&project, &packages, &Limits::for_build())?;
     let fault = |source: std::io::Error| Error::internal("write the built tool", source);
     fs_err::create_dir_all(&builds).map_err(fault)?;
@@ -60,9 +62,8 @@ pub fn check(cache: &Path, folder: &Path, settings: &Settings) -> Result<PathBuf
     };
     let Survey { manifest, mut problems, has_all_dependencies } = Project::survey(folder)?;
     let project = Project { folder: folder.to_owned(), manifest };
-    let snapshotter = Snapshotter::new(Base::find_or_make(cache)?)?;
     let installed = lock_of(&project, settings, cache)
-        .and_then(|lock| Ok(dependencies::install(&project, &lock, settings, snapshotter.base(), cache)?));
+        .and_then(|lock| Ok(dependencies::install(&project, &lock, settings, cache)?));
     let packages = refusals(installed, &mut problems)?;
     if problems.is_empty() {
         // So it was the code that was refused.
@@ -70,7 +71,11 @@ pub fn check(cache: &Path, folder: &Path, settings: &Settings) -> Result<PathBuf
     }
     if !project.manifest.entry_point.is_empty() {
         let has_all = has_all_dependencies && packages.is_some();
-        let packages = packages.unwrap_or_else(|| Packages::none(cache));
+        let packages = match packages {
+            Some(packages) => packages,
+            None => Packages::none(&Base::find_or_make(cache, &Libraries::none())?),
+        };
+        let snapshotter = Snapshotter::new(packages.base().clone())?;
         let surveyed = snapshotter.survey(&project, &packages, has_all, &Limits::for_build());
         refusals(surveyed.map_err(Error::from), &mut problems)?;
     }
@@ -102,6 +107,6 @@ pub fn lock(cache: &Path, folder: &Path, settings: &Settings) -> Result<Lock, Er
     let project = Project::read(folder)?;
     let lock = resolve::resolve(&project, settings, cache)?;
     resolve::keep(&project, settings, cache, &lock)?;
-    dependencies::install(&project, &lock, settings, &Base::find_or_make(cache)?, cache)?;
+    dependencies::install(&project, &lock, settings, cache)?;
     Ok(lock)
 }

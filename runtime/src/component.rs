@@ -7,6 +7,7 @@ use sdk::artifact::{self, Artifact, Label};
 use sdk::base::Base;
 use sdk::dependencies::site;
 use sdk::input_schema::InputSchema;
+use sdk::libraries;
 use sdk::project::MANIFEST;
 use sdk::sandbox::{Access, Host, Mount, ToolPre};
 use sdk::{Error as BuildError, Problem, merge};
@@ -103,8 +104,8 @@ impl Tool {
         linker.root().module(merge::IMAGE, &memory).map_err(fault)?;
         let pre = linker.instantiate_pre(&shared.bases.code(&shared.engine, base)?);
         let pre = pre.and_then(ToolPre::new).map_err(fault)?;
-        let input_schema = input::parse(&label.description.input_schema)?;
-        let packages = site::find(&shared.options.cache, &label.base_key, &label.packages).ok_or_else(|| {
+        let input_schema = input::parse(&label.description)?;
+        let packages = site::find(base, &label.packages).ok_or_else(|| {
             Error::internal("find the tool's packages", anyhow::anyhow!("the cache was changed while it was in use"))
         })?;
         let mut mounts = vec![
@@ -137,6 +138,22 @@ fn find_base(shared: &Shared, label: &Label) -> Result<Base, Error> {
     Ok(base?)
 }
 
+/// Where the cache has lost the base of a tool with native packages, it is made anew of the libraries within the tool.
+fn find_or_make_base(shared: &Shared, artifact: &Artifact) -> Result<Base, Error> {
+    match find_base(shared, &artifact.label) {
+        Ok(base) => Ok(base),
+        Err(error) if artifact.label.packages.iter().any(libraries::has_libraries) => {
+            if !shared.options.makes_bases {
+                let message = "this tool has native packages, whose base this machine does not have";
+                let remedy = "build the tool here, with the same wheels: a stranger's native code is not linked";
+                return Err(BuildError::from(Problem::new(message, remedy)).into());
+            }
+            site::restore_base(artifact, &shared.options.cache)?.ok_or(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 fn other_version() -> BuildError {
     Problem::new("this tool was built by another version of Toolplane", "build it again with this version").into()
 }
@@ -148,14 +165,15 @@ fn prepare(shared: &Shared, sha256: &str, read: impl FnOnce() -> std::io::Result
     let folder = tools.join(sha256);
     if folder.join(MEMORY).is_file() {
         let label = read_label(&folder)?;
-        if site::find(&shared.options.cache, &label.base_key, &label.packages).is_some() {
+        let base = Base::find(&shared.options.cache, &label.base_key);
+        if base.is_some_and(|base| site::find(&base, &label.packages).is_some()) {
             return Ok(folder);
         }
     }
     let built = read().map_err(|source| Error::internal("read the built tool", source))?;
     let artifact = Artifact::parse(built)?;
-    let base = find_base(shared, &artifact.label)?;
-    site::restore(&artifact, &base, &shared.options.cache)?;
+    let base = find_or_make_base(shared, &artifact)?;
+    site::restore(&artifact, &base)?;
     // Code that is not the base's own would have to be compiled, and is not what this version builds.
     let unreadable = |source| Error::internal("read the built tool", source);
     let image = merge::split(&artifact.bytes, &base.rest()?).map_err(unreadable)?.ok_or_else(other_version)?;

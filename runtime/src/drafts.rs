@@ -5,9 +5,10 @@ use std::path::Path;
 
 use sdk::base::Base;
 use sdk::dependencies::{self, Settings};
+use sdk::libraries::Libraries;
 use sdk::project::Project;
 use sdk::sandbox::Limits;
-use sdk::snapshot::{self, Snapshotter};
+use sdk::snapshot::{self, Snapshotters};
 use tempfile::TempDir;
 
 use crate::builds;
@@ -18,7 +19,7 @@ use crate::error::Error;
 /// Makes drafts. Opened once and kept: it holds the base for importing.
 pub struct Drafts {
     runtime: Runtime,
-    snapshotter: Snapshotter,
+    snapshotters: Snapshotters,
     settings: Settings,
 }
 
@@ -34,10 +35,11 @@ pub struct Draft {
 impl Drafts {
     /// Opens the base, which is made where the cache does not have it.
     pub fn open(runtime: Runtime, settings: Settings) -> Result<Self, Error> {
-        let snapshotter = Snapshotter::new(Base::find_or_make(runtime.cache())?)?;
+        let (base, snapshotters) = (Base::find_or_make(runtime.cache(), &Libraries::none())?, Snapshotters::new());
         // What the first draft would wait for.
-        runtime.shared.bases.code(&runtime.shared.engine, snapshotter.base())?;
-        Ok(Self { runtime, snapshotter, settings })
+        snapshotters.of(&base)?;
+        runtime.shared.bases.code(&runtime.shared.engine, &base)?;
+        Ok(Self { runtime, snapshotters, settings })
     }
 
     /// Imports the project in a folder.
@@ -46,13 +48,12 @@ impl Drafts {
     pub fn load(&self, folder: &Path) -> Result<Draft, Error> {
         let shared = &self.runtime.shared;
         let cache = self.runtime.cache();
-        let base = self.snapshotter.base();
         let project = Project::read(folder)?;
         let lock = builds::lock_of(&project, &self.settings, cache)?;
-        let packages = dependencies::install(&project, &lock, &self.settings, base, cache)?;
-        let draft = self.snapshotter.draft(&project, &packages, &Limits::for_build())?;
+        let packages = dependencies::install(&project, &lock, &self.settings, cache)?;
+        let draft = self.snapshotters.of(packages.base())?.draft(&project, &packages, &Limits::for_build())?;
         let snapshot::Draft { label, image, files, logs, .. } = draft;
-        let tool = Tool::of_draft(shared, &image, base, label, files.path().to_owned())?;
+        let tool = Tool::of_draft(shared, &image, packages.base(), label, files.path().to_owned())?;
         Ok(Draft { tool, logs, _files: files })
     }
 }

@@ -39,6 +39,9 @@ pub struct Options {
     /// Where the memory of an invocation is written when it has ended, secrets and all: for looking into. Each replaces
     /// the one before.
     pub dump_memory: Option<PathBuf>,
+    /// Whether the base of a tool with native packages is made anew of the libraries within its file, where the cache has
+    /// lost it. They run while it is made, and nothing bounds that: for files of one's own builds alone.
+    pub makes_bases: bool,
 }
 
 impl Options {
@@ -55,6 +58,7 @@ impl Options {
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             network: NetworkSettings::default(),
             dump_memory: None,
+            makes_bases: false,
         }
     }
 }

@@ -8,6 +8,7 @@ mod equality;
 mod mismatch;
 mod walk;
 
+use sdk::artifact::Description;
 use sdk::input_schema::InputSchema;
 use serde_json::Value;
 
@@ -30,8 +31,8 @@ impl Default for InputLimits {
     }
 }
 
-pub(crate) fn parse(schema: &Value) -> Result<InputSchema, Error> {
-    InputSchema::parse(schema).map_err(|problem| sdk::Error::from(problem).into())
+pub(crate) fn parse(description: &Description) -> Result<InputSchema, Error> {
+    InputSchema::of(description).map_err(|problem| sdk::Error::from(problem).into())
 }
 
 pub(crate) fn check(schema: &InputSchema, parameters: &Value, limits: &InputLimits) -> Result<(), Error> {
@@ -46,6 +47,10 @@ pub(crate) fn check(schema: &InputSchema, parameters: &Value, limits: &InputLimi
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn parse(schema: &Value) -> Result<InputSchema, sdk::Problem> {
+        InputSchema::parse(schema, &[])
+    }
 
     /// What is told about parameters, each mismatch on a line.
     fn told(schema: &Value, parameters: &Value) -> Vec<String> {

@@ -41,6 +41,9 @@ pub struct Description {
     pub description: Option<String>,
     /// JSON Schema 2020-12 of the input.
     pub input_schema: serde_json::Value,
+    /// The parameters that the tool itself holds against their part of the schema, as pydantic does with its models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checked_inside: Vec<String>,
     /// Whether the entry point is `async def`.
     pub is_async: bool,
     /// Whether something else runs in simulations.

@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Number, Value};
 
+use crate::artifact::Description;
 use crate::error::Problem;
 
 /// The longest schema, in bytes. Model providers take a small part of that.
@@ -136,9 +137,15 @@ pub enum Pattern {
 }
 
 impl InputSchema {
-    /// Vets a schema.
-    pub fn parse(schema: &Value) -> Result<Self, Problem> {
-        parse::parse(schema).map(|nodes| Self { nodes }).map_err(|parse::Unknown(what)| {
+    /// Vets what a tool says of its input. Parameters that it checks itself may be described in any words: here, whatever
+    /// is given for them passes.
+    pub fn of(description: &Description) -> Result<Self, Problem> {
+        Self::parse(&description.input_schema, &description.checked_inside)
+    }
+
+    /// Vets a schema, but for the parts that describe the `unchecked` parameters.
+    pub fn parse(schema: &Value, unchecked: &[String]) -> Result<Self, Problem> {
+        parse::parse(schema, unchecked).map(|nodes| Self { nodes }).map_err(|parse::Unknown(what)| {
             let message = format!("the tool describes its input by a schema that is not of Toolplane's making: {what}");
             Problem::new(
                 message,
@@ -287,8 +294,36 @@ mod tests {
             (json!({"items": true}), "`items`"),
             (json!(true), "object"),
         ] {
-            let problem = InputSchema::parse(&schema).expect_err(&schema.to_string());
+            let problem = InputSchema::parse(&schema, &[]).expect_err(&schema.to_string());
             assert!(problem.message.contains(told), "{told} is not in: {problem}");
+        }
+    }
+
+    #[test]
+    fn what_a_tool_checks_itself_may_be_described_in_any_words() {
+        let schema = json!({
+            "properties": {
+                "order": {"$ref": "#/$defs/Order"},
+                "count": {"$ref": "#/$defs/Count"},
+            },
+            "additionalProperties": false,
+            "$defs": {
+                "Order": {"allOf": [{"$ref": "#/$defs/Item"}], "discriminator": {"propertyName": "kind"}},
+                "Item": {"pattern": "(a+)+$"},
+                "Count": {"type": "integer"},
+            },
+        });
+        let vetted = InputSchema::parse(&schema, &["order".to_owned()]).unwrap();
+        let named = vetted.keywords(vetted.root()).iter().find_map(|keyword| match keyword {
+            Keyword::Properties { named, rest: Rest::Nothing } => Some(named),
+            _ => None,
+        });
+        let named = named.expect("its parameters are lost");
+        assert!(vetted.keywords(named["order"]).is_empty());
+        assert!(matches!(vetted.keywords(named["count"]), [Keyword::Reference(_)]));
+        for unchecked in ["count", "other"] {
+            let problem = InputSchema::parse(&schema, &[unchecked.to_owned()]).unwrap_err();
+            assert!(problem.message.contains("not of Toolplane's making"), "{problem}");
         }
     }
 
@@ -303,6 +338,6 @@ mod tests {
                 {"type": "array", "items": {"$ref": "#/$defs/Tree"}},
             ]}},
         });
-        assert!(InputSchema::parse(&schema).is_ok());
+        assert!(InputSchema::parse(&schema, &[]).is_ok());
     }
 }

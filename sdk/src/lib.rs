@@ -7,6 +7,7 @@
 //!
 //! The modules in reading order: [`project`] (what an author wrote), [`egress`] (what it may connect to), [`base`],
 //! [`merge`] (its modules become one, its memory an image), [`machine_code`], [`dependencies`] (its packages),
+//! [`libraries`] (what they have of native code), [`wheels`] (how such wheels are built),
 //! [`snapshot`], [`input_schema`] (what a tool may say of its input), [`artifact`] (what comes out), [`sandbox`] (the limits that both
 //! snapshots and the runtime's invocations run under), [`work`] (folders for what is not finished), [`scaffold`],
 //! [`error`].
@@ -14,15 +15,14 @@
 //! No code of a project ever runs outside the sandbox.
 //!
 //! ```no_run
-//! use sdk::{base::Base, dependencies, project::Project, snapshot::Snapshotter};
+//! use sdk::{dependencies, project::Project, snapshot::Snapshotter};
 //!
 //! # fn main() -> Result<(), sdk::Error> {
-//! let base = Base::find_or_make("cache".as_ref())?;
-//! let snapshotter = Snapshotter::new(base)?;
 //! let project = Project::read("weather".as_ref())?;
 //! let settings = dependencies::Settings::default();
 //! let lock = dependencies::lock(&project, &settings, "cache".as_ref())?;
-//! let packages = dependencies::install(&project, &lock, &settings, snapshotter.base(), "cache".as_ref())?;
+//! let packages = dependencies::install(&project, &lock, &settings, "cache".as_ref())?;
+//! let snapshotter = Snapshotter::new(packages.base().clone())?;
 //! let artifact = snapshotter.build(&project, &packages, &sdk::sandbox::Limits::for_build())?;
 //! println!("{}: {} bytes", artifact.label.description.name, artifact.bytes.len());
 //! # Ok(())
@@ -39,6 +39,8 @@ pub mod error;
 mod immortal;
 pub mod input_schema;
 mod known_keys;
+pub mod libraries;
+mod link_stubs;
 mod load_request;
 pub mod machine_code;
 pub mod merge;
@@ -51,6 +53,7 @@ pub mod scaffold;
 pub mod snapshot;
 pub mod testing;
 mod time_zones;
+pub mod wheels;
 pub mod work;
 
 pub use error::{Error, Problem};

@@ -1,6 +1,6 @@
 //! The second snapshot: the base imports a tool, and what it has become is written as a component.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use serde::Deserialize;
@@ -20,6 +20,53 @@ use crate::project::{MANIFEST, Project};
 use crate::reset;
 use crate::sandbox::{self, Access, Host, Limits, Logs, Mount, NoNetwork, OutOfTime, Ticker, ToolPre};
 use crate::work::Work;
+
+/// Opens bases for building, and keeps the latest few open.
+pub struct Snapshotters {
+    /// The one that was used last comes last.
+    open: Mutex<Vec<Arc<Snapshotter>>>,
+}
+
+/// How many bases are kept open: each has some 50 MB of machine code, mapped, and its own clock.
+const KEPT_OPEN: usize = 8;
+
+impl Snapshotters {
+    /// None is open.
+    pub fn new() -> Self {
+        Self { open: Mutex::new(Vec::new()) }
+    }
+
+    /// The base, opened for building.
+    pub fn of(&self, base: &Base) -> Result<Arc<Snapshotter>, Error> {
+        let find = || {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let place = open.iter().position(|snapshotter| snapshotter.base.key == base.key)?;
+            let found = open.remove(place);
+            open.push(Arc::clone(&found));
+            Some(found)
+        };
+        if let Some(found) = find() {
+            return Ok(found);
+        }
+        // Without the lock: it may take seconds, and others build meanwhile. Whoever is slower opens it in vain.
+        let opened = Arc::new(Snapshotter::new(base.clone())?);
+        if let Some(found) = find() {
+            return Ok(found);
+        }
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.push(Arc::clone(&opened));
+        if open.len() > KEPT_OPEN {
+            open.remove(0);
+        }
+        Ok(opened)
+    }
+}
+
+impl Default for Snapshotters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 /// Builds tools. Opened once and kept: it holds the base as machine code.
 pub struct Snapshotter {
@@ -159,7 +206,7 @@ impl Loader {
             let (guest, text) = self.call_load(mounts, &request, limits, &logs, deadline).await?;
             let Answer { description, immortal } =
                 serde_json::from_str(&text).map_err(|source| Error::internal("read the description", source))?;
-            InputSchema::parse(&description.input_schema)?;
+            InputSchema::of(&description)?;
             if guest.store.data().has_asked_for_network() {
                 return Err(LoadRequest::networked().into());
             }

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use crate::base::Base;
 use crate::dependencies::requirement::Dependency;
 use crate::dependencies::{self, Settings, resolve};
 use crate::error::Error;
@@ -24,17 +23,17 @@ pub fn run(
     cache: &Path,
     limits: &Limits,
 ) -> Result<u8, Error> {
-    let base = Base::find_or_make(cache)?;
     let tested = with_test_dependencies(project)?;
     let lock = resolve::resolve_once(&tested, settings, cache)?;
-    let packages = dependencies::install(&tested, &lock, settings, &base, cache)?;
+    let packages = dependencies::install(&tested, &lock, settings, cache)?;
+    let base = packages.base();
     let mut mounts = vec![
         Mount { host: base.python(), guest: "/python", access: Access::Read },
         Mount { host: project.folder.clone(), guest: "/tool", access: Access::Read },
     ];
     mounts.extend(packages.mount());
     let manifest = &project.manifest;
-    Loader::open(&base)?.test(&mounts, &manifest.name, &manifest.entry_point, arguments, limits)
+    Loader::open(base)?.test(&mounts, &manifest.name, &manifest.entry_point, arguments, limits)
 }
 
 /// The project with what its tests need: the versions of its own lock where it has one, its group `dev`, and pytest.

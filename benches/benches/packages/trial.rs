@@ -6,10 +6,10 @@ use anyhow::{Context, Result, ensure};
 use runtime::engine::{Options, Runtime};
 use runtime::invoke::{Call, Limits, Mode};
 use runtime::outcome::{Failure, Outcome};
-use sdk::base::Base;
+use sdk::dependencies::wheel_index::WheelIndex;
 use sdk::dependencies::{self, Packages, Settings};
 use sdk::project::{MANIFEST, Project};
-use sdk::snapshot::Snapshotter;
+use sdk::snapshot::Snapshotters;
 use serde_json::json;
 
 use crate::list::Entry;
@@ -19,7 +19,7 @@ use crate::modules;
 pub struct Bench {
     cache: PathBuf,
     settings: Settings,
-    snapshotter: Snapshotter,
+    snapshotters: Snapshotters,
     runtime: Runtime,
     executor: tokio::runtime::Runtime,
 }
@@ -36,8 +36,8 @@ impl Bench {
     /// Opens the base, and makes it first where it is not there.
     pub fn new(cache: PathBuf) -> Result<Self> {
         Ok(Self {
-            settings: Settings::default(),
-            snapshotter: Snapshotter::new(Base::find_or_make(&cache)?)?,
+            settings: Settings { wheel_indexes: vec![WheelIndex::of_cache(&cache)], ..Settings::default() },
+            snapshotters: Snapshotters::new(),
             runtime: Runtime::new(Options::new(&cache))?,
             executor: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
             cache,
@@ -65,7 +65,8 @@ impl Bench {
         ensure!(!modules.is_empty(), "it has no module that could be imported");
         write_project(folder.path(), entry, &modules)?;
 
-        let built = self.snapshotter.build(&project, &packages, &sdk::sandbox::Limits::for_build())?;
+        let built =
+            self.snapshotters.of(packages.base())?.build(&project, &packages, &sdk::sandbox::Limits::for_build())?;
         let file = folder.path().join("tool.wasm");
         fs_err::write(&file, built.bytes)?;
         let (tool, parameters) = (self.runtime.load_file(&file)?, json!({}));
@@ -80,8 +81,7 @@ impl Bench {
 
     fn install(&self, project: &Project) -> Result<Packages> {
         let lock = dependencies::lock(project, &self.settings, &self.cache)?;
-        let base = self.snapshotter.base();
-        Ok(dependencies::install(project, &lock, &self.settings, base, &self.cache)?)
+        Ok(dependencies::install(project, &lock, &self.settings, &self.cache)?)
     }
 }
 

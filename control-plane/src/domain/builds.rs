@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use sdk::base;
 use sdk::dependencies::lock::{LOCK_BYTES, Origin};
 use sdk::dependencies::{self, LOCK, Lock, resolve};
+use sdk::libraries::Libraries;
 use sdk::project::{MANIFEST, Manifest, Project};
 use sdk::sandbox::Limits;
 use serde_json::Value;
@@ -127,7 +128,7 @@ impl App {
 
     fn build_blocking(&self, org: &OrgId, source: &Source, steps: &Steps) -> Result<Built> {
         let settings = &self.config.build;
-        let snapshotter = steps.take_blocking(Step::Prepare, || Ok(self.snapshotter()?))?;
+        steps.take_blocking(Step::Prepare, || Ok(self.prepare_building()?))?;
         let stage = tempfile::tempdir_in(stages(&self.config.data));
         let stage = stage.map_err(|error| Error::internal(error, "make a folder"))?;
         let limits = ExportLimits { max_files: settings.max_files, max_bytes: settings.max_project_mib << 20 };
@@ -135,12 +136,12 @@ impl App {
         steps.take_blocking(Step::Export, || repository.export(&source.tree, stage.path(), limits))?;
         self.config.testing.stop_at.pass(Place::ProjectExported);
         let project = Project { folder: stage.path().to_owned(), manifest: source.manifest.clone() };
-        let (packages, cache) = (self.config.packages.settings(), &self.config.cache);
+        let (packages, cache) = (self.config.packages.settings(&self.config.cache), &self.config.cache);
         let lock = steps.take_blocking(Step::Resolve, || match self.known_lock(org, source)? {
             Some(lock) => Ok(lock),
             None => resolve::resolve(&project, &packages, cache).map_err(refused),
         })?;
-        let install = || dependencies::install(&project, &lock, &packages, snapshotter.base(), cache).map_err(refused);
+        let install = || dependencies::install(&project, &lock, &packages, cache).map_err(refused);
         let installed = steps.take_blocking(Step::Install, install)?;
         let limits = Limits {
             wall_clock: Duration::from_secs(settings.wall_clock_s),
@@ -149,6 +150,7 @@ impl App {
             tmp_files: settings.tmp_files,
             ..Limits::for_build()
         };
+        let snapshotter = self.snapshotters.of(installed.base()).map_err(refused)?;
         let import = || snapshotter.build(&project, &installed, &limits).map_err(refused);
         let artifact = steps.take_blocking(Step::Import, import)?;
         self.config.testing.stop_at.pass(Place::ToolImported);
@@ -184,7 +186,8 @@ struct Built {
 /// The hash of all that goes into a build.
 fn build_key(source: &Source, lock: &Lock) -> String {
     let mut hash = Sha256::new();
-    hash.update(base::key());
+    // The lock names the wheels, and so the native libraries of the base that it is built on.
+    hash.update(base::key(&Libraries::none()));
     hash.update(source.tree.as_str());
     hash.update(lock.sha256());
     hex::encode(hash.finalize())

@@ -19,6 +19,7 @@ mod schema;
 mod shown;
 mod test;
 mod watch;
+mod wheels;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -70,6 +71,8 @@ enum Command {
     Lock(lock::Arguments),
     /// Call a tool many times, and say how long it takes and where the time goes.
     Bench(bench::Arguments),
+    /// Build, list and verify wheels with code compiled for the sandbox.
+    Wheels(wheels::Arguments),
     /// Print what a shell needs to complete command lines of this program.
     Completions(completions::Arguments),
 }
@@ -89,7 +92,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Error> {
         let message = format!("the cache `{}` is no folder", cache.display());
         return Err(sdk::Error::from(Problem::new(message, "name a folder with `--cache`")).into());
     }
-    let settings = arguments.packages.settings();
+    let settings = arguments.packages.settings(&cache);
     match arguments.command {
         Command::New(arguments) => new::execute(arguments),
         Command::Run(arguments) => run::execute(arguments, &cache, &settings),
@@ -100,6 +103,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Error> {
         Command::Test(arguments) => test::execute(arguments, &cache, &settings),
         Command::Lock(arguments) => lock::execute(arguments, &cache, &settings),
         Command::Bench(arguments) => bench::execute(arguments, &cache, &settings),
+        Command::Wheels(arguments) => wheels::execute(arguments, &cache, &settings),
         Command::Completions(arguments) => Ok(completions::execute(arguments)),
     }
 }
@@ -108,7 +112,7 @@ impl Command {
     /// The project's folder, where there is one: problems name files in it.
     fn folder(&self) -> &Path {
         match self {
-            Self::New(_) | Self::Completions(_) => Path::new("."),
+            Self::New(_) | Self::Wheels(_) | Self::Completions(_) => Path::new("."),
             Self::Run(arguments) => arguments.tool(),
             Self::Dev(arguments) => arguments.project(),
             Self::Build(arguments) => arguments.project(),
@@ -153,7 +157,7 @@ mod tests {
         let mut program = Arguments::command();
         let commands = program.get_subcommands_mut().filter(|command| command.get_name() != "help");
         let mut helps: Vec<_> = commands.map(|command| command.render_help().to_string()).collect();
-        assert_eq!(helps.len(), 10);
+        assert_eq!(helps.len(), 11);
         helps.push(program.render_help().to_string());
         for help in helps {
             let (_, examples) = help.split_once("Examples:\n  runtime ").unwrap_or_else(|| panic!("{help}"));

@@ -1,9 +1,10 @@
 //! Where packages come from, for all commands that build.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sdk::dependencies::Settings;
 use sdk::dependencies::settings::{IndexUrl, Network};
+use sdk::dependencies::wheel_index::WheelIndex;
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Packages")]
@@ -17,14 +18,23 @@ pub struct Arguments {
     /// A folder of wheels to take packages from, beside the index.
     #[arg(long, global = true, env = "TOOLPLANE_FIND_LINKS", value_name = "DIR")]
     find_links: Option<PathBuf>,
+    /// A folder of wheels compiled for the sandbox, as `runtime wheels build` makes them; may be repeated. By default the
+    /// one within the cache.
+    #[arg(long, global = true, env = "TOOLPLANE_WHEEL_INDEX", value_name = "DIR", value_delimiter = ':')]
+    wheel_index: Vec<PathBuf>,
     /// Do not use the network for packages.
     #[arg(long, global = true)]
     offline: bool,
 }
 
 impl Arguments {
-    pub fn settings(self) -> Settings {
+    pub fn settings(self, cache: &Path) -> Settings {
+        let wheel_indexes = match &self.wheel_index[..] {
+            [] => vec![WheelIndex::of_cache(cache)],
+            folders => folders.iter().map(WheelIndex::new).collect(),
+        };
         Settings {
+            wheel_indexes,
             index_url: self.index_url,
             extra_index_urls: self.extra_index_url,
             find_links: self.find_links,

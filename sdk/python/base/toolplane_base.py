@@ -46,6 +46,11 @@ import traceback  # noqa: E402, F401
 import typing  # noqa: E402, F401
 import uuid  # noqa: E402, F401
 
+# The host writes it beside this module.
+from toolplane_libraries import MODULES  # noqa: E402
+
+guest.link(MODULES)
+
 # From here on the library is found where the host mounts it. The package `toolplane` lies beside it there.
 sys.path[:] = [STANDARD_LIBRARY]
 sys.path_importer_cache.clear()

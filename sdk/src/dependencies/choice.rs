@@ -8,10 +8,12 @@ use pep508_rs::VersionOrUrl;
 
 use super::lock::{Lock, Locked, LockedWheel, Origin};
 use super::requirement::Dependency;
-use super::settings::{Limits, Settings};
+use super::settings::Settings;
 use super::site::Package;
 use super::wheel::{Fit, WheelName};
+use super::wheel_index::WheelIndex;
 use super::{markers, natives, resolve};
+use crate::base::COMPONENTIZE_PY;
 use crate::error::{Error, Problem};
 use crate::project::{MANIFEST, Project};
 
@@ -46,16 +48,17 @@ pub struct Refused {
 }
 
 /// Chooses a wheel for each package that the lock has for the sandbox.
-pub fn choose(project: &Project, lock: &Lock, limits: &Limits) -> Result<Choices, Error> {
+pub fn choose(project: &Project, lock: &Lock, settings: &Settings) -> Result<Choices, Error> {
     let locked = lock.packages()?;
     check_fit(project, lock, &locked)?;
-    if locked.len() > limits.packages {
-        let message = format!("{} packages are needed, and at most {} are allowed", locked.len(), limits.packages);
+    let limit = settings.limits.packages;
+    if locked.len() > limit {
+        let message = format!("{} packages are needed, and at most {limit} are allowed", locked.len());
         return Err(Problem::new(message, "depend on less").at(MANIFEST, None).into());
     }
     let (mut chosen, mut refused) = (Vec::new(), Vec::new());
     for entry in &locked {
-        match choose_wheel(entry) {
+        match choose_wheel(entry, settings) {
             Ok((package, wheel)) => {
                 chosen.push(Chosen { package, wheel, told_at: lock.place(entry, &project.manifest) })
             }
@@ -136,29 +139,25 @@ fn check_fit(project: &Project, lock: &Lock, locked: &[Locked]) -> Result<(), Er
 }
 
 /// The best wheel of an entry, or why there is none and what to do.
-fn choose_wheel(entry: &Locked) -> Result<(Package, LockedWheel), (String, String)> {
-    let parsed = |wheel: &LockedWheel| WheelName::parse(&wheel.file).and_then(|name| Some((name.fit()?, name)));
-    let rank = |wheel: &&LockedWheel| {
-        let (fit, name) = parsed(wheel)?;
+fn choose_wheel(entry: &Locked, settings: &Settings) -> Result<(Package, LockedWheel), (String, String)> {
+    let is_ours = |wheel: &LockedWheel| settings.wheel_indexes.iter().any(|index| index.has(wheel));
+    let parsed = |wheel: &LockedWheel| {
+        let name = WheelName::parse(&wheel.file)?;
+        let fit = name.fit().filter(|fit| *fit != Fit::Sandbox || is_ours(wheel))?;
         // Among wheels for other machines those for Linux, then the smallest, then by name, so that it is always the same.
-        Some((fit, !name.is_linux(), wheel.size_bytes.unwrap_or_default(), wheel.file.clone()))
+        let rank = (fit, !name.is_linux(), wheel.size_bytes.unwrap_or_default(), wheel.file.clone());
+        Some((rank, name))
     };
-    let mut usable: Vec<_> = entry.wheels.iter().filter(|wheel| rank(wheel).is_some()).collect();
-    usable.sort_by_key(rank);
-    let Some((wheel, (fit, name))) = usable.first().and_then(|wheel| Some((*wheel, parsed(wheel)?))) else {
-        return Err(no_wheel(entry));
+    let usable = entry.wheels.iter().filter_map(|wheel| Some((parsed(wheel)?, wheel)));
+    let Some(((rank, name), wheel)) = usable.min_by(|one, other| one.0.0.cmp(&other.0.0)) else {
+        let is_compiled = |wheel: &LockedWheel| WheelName::parse(&wheel.file)?.fit().filter(|fit| *fit == Fit::Sandbox);
+        return Err(match entry.wheels.iter().find_map(is_compiled) {
+            Some(_) => not_built(entry, settings),
+            None => no_wheel(entry),
+        });
     };
-    match fit {
-        Fit::Pure => {}
-        Fit::Foreign(_) if natives::optional(&entry.name).is_some() => {}
-        Fit::Foreign(_) => {
-            let why = "has compiled code, and none of its wheels is for this sandbox".to_owned();
-            return Err((why, natives::instead(&entry.name).to_owned()));
-        }
-        Fit::Sandbox => {
-            let why = "is compiled for the sandbox, and compiled code cannot be linked in yet".to_owned();
-            return Err((why, natives::instead(&entry.name).to_owned()));
-        }
+    if matches!(rank.0, Fit::Foreign(_)) && natives::optional(&entry.name).is_none() {
+        return Err(not_built(entry, settings));
     }
     let Some(sha256) = wheel.sha256.clone() else {
         let why = format!("has no SHA-256 for `{}` in the lock", wheel.file.escape_debug());
@@ -173,6 +172,30 @@ fn choose_wheel(entry: &Locked) -> Result<(Package, LockedWheel), (String, Strin
     }
     let package = Package { name: entry.name.clone(), version: name.version, file: wheel.file.clone(), sha256 };
     Ok((package, wheel.clone()))
+}
+
+/// A package whose compiled code is in no index of wheels.
+fn not_built(entry: &Locked, settings: &Settings) -> (String, String) {
+    let version = entry.version.as_deref().unwrap_or_default();
+    let instead = natives::instead(&entry.name);
+    let build = format!("`runtime wheels build {}=={version}`", entry.name);
+    let made_for = |index: &WheelIndex| index.made_for(&entry.name, version).into_iter().next_back();
+    if let Some(other) = settings.wheel_indexes.iter().find_map(made_for) {
+        let why = format!(
+            "has compiled code, and its wheel is for componentize-py {other}, where this Toolplane links {COMPONENTIZE_PY}"
+        );
+        return (why, format!("build it anew with {build}, or {instead}"));
+    }
+    let is_locked = entry.wheels.iter().any(|wheel| wheel.file.contains("-wasi_"));
+    let why = match is_locked {
+        true => "has compiled code, and the wheel that the lock has for this sandbox is in no index of wheels here",
+        false => "has compiled code, and none of its wheels is for this sandbox",
+    };
+    let remedy = match natives::is_buildable(&entry.name) {
+        true => format!("build one with {build}, and lock anew; or {instead}"),
+        false => instead.to_owned(),
+    };
+    (why.to_owned(), remedy)
 }
 
 fn no_wheel(entry: &Locked) -> (String, String) {
@@ -244,11 +267,19 @@ mod tests {
             sha256: Some("ab".repeat(32)),
         };
         let wheels = files.iter().map(wheel).collect();
-        Locked { name: name.to_owned(), version: Some("1".to_owned()), line: 3, wheels, requires: vec![], other: None }
+        Locked {
+            name: name.to_owned(),
+            version: Some("1".to_owned()),
+            line: 3,
+            wheels,
+            requires: vec![],
+            other: None,
+            source: None,
+        }
     }
 
     fn chosen(name: &str, files: &[&str]) -> Result<String, String> {
-        choose_wheel(&entry(name, files)).map(|(package, _)| package.file).map_err(|(why, _)| why)
+        choose_wheel(&entry(name, files), &Settings::default()).map(|(package, _)| package.file).map_err(|(why, _)| why)
     }
 
     #[test]
@@ -275,9 +306,9 @@ mod tests {
         assert!(chosen("a", &["a-2-py3-none-any.whl"]).unwrap_err().contains("another one"));
         let mut unhashed = entry("a", &["a-1-py3-none-any.whl"]);
         unhashed.wheels[0].sha256 = None;
-        assert!(choose_wheel(&unhashed).unwrap_err().0.contains("no SHA-256"));
+        assert!(choose_wheel(&unhashed, &Settings::default()).unwrap_err().0.contains("no SHA-256"));
         let source = Locked { other: Some("a source archive"), ..entry("a", &[]) };
-        assert!(choose_wheel(&source).unwrap_err().0.contains("only as a source archive"));
+        assert!(choose_wheel(&source, &Settings::default()).unwrap_err().0.contains("only as a source archive"));
     }
 
     #[test]

@@ -83,10 +83,10 @@ struct Fetcher<'a> {
 impl Fetcher<'_> {
     fn fetch(&self, chosen: &Chosen) -> Result<(), Error> {
         // A folder of wheels spares the network, whatever the lock says: the hash decides what is taken.
-        if let Some(folder) = &self.settings.find_links
-            && let Ok(file) = fs_err::File::open(folder.join(&chosen.package.file))
-        {
-            return self.keep(chosen, file);
+        for folder in self.settings.folders() {
+            if let Ok(file) = fs_err::File::open(folder.join(&chosen.package.file)) {
+                return self.keep(chosen, file);
+            }
         }
         match &chosen.wheel.place {
             Place::Path(path) => {

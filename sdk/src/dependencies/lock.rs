@@ -52,6 +52,8 @@ pub struct Locked {
     pub requires: Vec<String>,
     /// What it is besides wheels, such as "a source archive". None when it has nothing else.
     pub other: Option<&'static str>,
+    /// Its source archive.
+    pub source: Option<LockedWheel>,
 }
 
 /// A wheel as a lock names it.
@@ -187,7 +189,7 @@ struct Entry {
     wheels: Vec<FileEntry>,
     #[serde(default)]
     dependencies: Vec<Reference>,
-    sdist: Option<toml::Value>,
+    sdist: Option<FileEntry>,
     archive: Option<FileEntry>,
     vcs: Option<toml::Value>,
     directory: Option<toml::Value>,
@@ -223,7 +225,8 @@ impl Entry {
                 false => other = Some("a source archive"),
             }
         }
-        if self.sdist.is_some() {
+        let source = self.sdist.map(FileEntry::read).transpose()?;
+        if source.is_some() {
             other = Some("a source archive");
         } else if self.vcs.is_some() {
             other = Some("a repository");
@@ -231,7 +234,7 @@ impl Entry {
             other = Some("a folder");
         }
         let requires = self.dependencies.iter().filter_map(|reference| normalized(&reference.name).ok()).collect();
-        Ok(Locked { name, version: self.version, line, wheels, requires, other })
+        Ok(Locked { name, version: self.version, line, wheels, requires, other, source })
     }
 }
 

@@ -3,7 +3,7 @@
 //! The modules in reading order: [`settings`] (where packages come from, and how much of them), [`requirement`] and
 //! [`groups`] (what an author may write), `download` (what the network may be used for), `direct` (wheels by URL), [`uv`] and [`resolve`]
 //! (the lock of a project without one), [`lock`] (reading PEP 751), [`markers`] (which entries are for the sandbox),
-//! [`wheel`] (what a file name promises), [`natives`] (what is known of packages with compiled code), [`choice`] (a wheel
+//! [`wheel`] (what a file name promises), [`wheel_index`] (folders of wheels for the sandbox), [`natives`] (what is known of packages with compiled code), [`choice`] (a wheel
 //! for each package, or what to tell the author), [`fetch`], [`unpack`], [`site`] (the folder that is mounted).
 //!
 //! Nothing of a package or a project is executed on the host: wheels only, no build back end, and `uv` sees nothing but
@@ -14,7 +14,7 @@
 
 pub mod choice;
 mod direct;
-mod download;
+pub(crate) mod download;
 pub mod fetch;
 pub mod groups;
 pub mod lock;
@@ -28,11 +28,13 @@ pub mod site;
 pub mod unpack;
 pub mod uv;
 pub mod wheel;
+pub mod wheel_index;
 
 use std::path::Path;
 
 use crate::base::Base;
 use crate::error::Error;
+use crate::libraries::Libraries;
 use crate::project::Project;
 use crate::work::Work;
 
@@ -53,17 +55,11 @@ pub fn locked(project: &Project) -> Result<Option<Lock>, Error> {
     Lock::of_project(project)
 }
 
-/// Installs what a lock names. What the cache has costs no network.
+/// Installs what a lock names, and makes the base that links its native libraries. What the cache has costs no network.
 ///
 /// It blocks, and must not be called on a thread of an async executor.
-pub fn install(
-    project: &Project,
-    lock: &Lock,
-    settings: &Settings,
-    base: &Base,
-    cache: &Path,
-) -> Result<Packages, Error> {
-    let chosen = match choice::choose(project, lock, &settings.limits)? {
+pub fn install(project: &Project, lock: &Lock, settings: &Settings, cache: &Path) -> Result<Packages, Error> {
+    let chosen = match choice::choose(project, lock, settings)? {
         choice::Choices::Usable(chosen) => chosen,
         choice::Choices::Refused(refused) => {
             return Err(choice::tell(refused, project, lock, settings, cache));
@@ -71,6 +67,8 @@ pub fn install(
     };
     let work = Work::open(cache).map_err(|source| Error::internal("make a folder", source))?;
     fetch::fetch(&chosen, project, settings, cache, &work)?;
-    let packages = chosen.into_iter().map(|chosen| chosen.package).collect();
-    site::install(packages, &settings.limits, base, cache, &work)
+    let packages: Vec<_> = chosen.into_iter().map(|chosen| chosen.package).collect();
+    let libraries = Libraries::of(&packages, &settings.limits, cache, &work)?;
+    let base = Base::find_or_make(cache, &libraries)?;
+    site::install(packages, &settings.limits, &base, &work)
 }

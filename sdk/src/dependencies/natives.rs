@@ -87,6 +87,14 @@ const INSTEAD: [(&str, &str); 50] = [
     ("zstandard", "use `zlib`"),
 ];
 
+/// Packages whose wheels for the sandbox `runtime wheels build` was seen to build.
+const BUILDABLE: [&str; 2] = ["pydantic-core", "rpds-py"];
+
+/// Whether a package's wheel for the sandbox can be built. The name is normalized.
+pub fn is_buildable(name: &str) -> bool {
+    BUILDABLE.contains(&name)
+}
+
 /// Why a package works without its compiled part, where it does. The name is normalized.
 pub fn optional(name: &str) -> Option<&'static str> {
     find(&OPTIONAL, name)

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::choice::Requirers;
 use super::lock::{LOCK, LOCK_BYTES, Lock, Origin, normalized};
 use super::settings::{Network, Settings};
-use super::{direct, markers, uv};
+use super::{direct, markers, natives, uv};
 use crate::error::{Error, Problem};
 use crate::progress::Progress;
 use crate::project::{MANIFEST, Project};
@@ -20,6 +20,8 @@ use crate::work::Work;
 
 /// The file that uv reads. Its name shows in what uv says.
 const REQUIREMENTS: &str = "requirements.in";
+/// The file of constraints beside it.
+const CONSTRAINTS: &str = "constraints.txt";
 
 /// Resolves to the newest versions that the index has.
 pub fn resolve(project: &Project, settings: &Settings, cache: &Path) -> Result<Lock, Error> {
@@ -30,12 +32,11 @@ pub fn resolve(project: &Project, settings: &Settings, cache: &Path) -> Result<L
     progress.step("looking for uv");
     let program = uv::find_or_install(cache).map_err(|error| error.located(MANIFEST, first_line(project)))?;
     progress.step("resolving");
-    let text = compile(project, settings, cache, &program, Format::Lock)?;
-    // The folder is this machine's own; the lock names the files alone.
-    let text = match find_links(settings)?.and_then(|folder| url::Url::from_directory_path(folder).ok()) {
-        Some(folder) => text.replace(&format!("url = \"{folder}"), "path = \""),
-        None => text,
-    };
+    let mut text = compile(project, settings, cache, &program, Format::Lock)?;
+    // The folders are this machine's own; the lock names the files alone.
+    for folder in folders(settings)?.into_iter().filter_map(|folder| url::Url::from_directory_path(folder).ok()) {
+        text = text.replace(&format!("url = \"{folder}"), "path = \"");
+    }
     Ok(Lock { text: settings.scrubbed(&text), origin: Origin::Resolved })
 }
 
@@ -87,12 +88,44 @@ enum Format {
     Annotated,
 }
 
+/// Packages that need their native code get the versions that there are wheels of, where that is possible: else a new
+/// version on the index would be refused until somebody builds it.
 fn compile(
     project: &Project,
     settings: &Settings,
     cache: &Path,
     program: &Path,
     format: Format,
+) -> Result<String, Error> {
+    let constraints = constraints(settings);
+    if !constraints.is_empty()
+        && let Ok(text) = compile_within(project, settings, cache, program, format, &constraints)
+    {
+        return Ok(text);
+    }
+    compile_within(project, settings, cache, program, format, "")
+}
+
+/// The newest version in the indexes of wheels, of each package that works with its native code alone.
+fn constraints(settings: &Settings) -> String {
+    let mut constraints = String::new();
+    for index in &settings.wheel_indexes {
+        for name in index.packages().into_iter().filter(|name| natives::optional(name).is_none()) {
+            if let Some((version, _)) = index.versions(&name).first() {
+                constraints.push_str(&format!("{name}=={version}\n"));
+            }
+        }
+    }
+    constraints
+}
+
+fn compile_within(
+    project: &Project,
+    settings: &Settings,
+    cache: &Path,
+    program: &Path,
+    format: Format,
+    constraints: &str,
 ) -> Result<String, Error> {
     let fault = |source: std::io::Error| Error::internal("resolve the dependencies", source);
     let all_work = Work::open(cache).map_err(fault)?;
@@ -120,6 +153,10 @@ fn compile(
         }
     };
     point_at_index(&mut command, settings)?;
+    if !constraints.is_empty() {
+        fs_err::write(folder.join(CONSTRAINTS), constraints).map_err(fault)?;
+        command.args(["--constraints", CONSTRAINTS]);
+    }
     command.arg(REQUIREMENTS);
 
     let ended = uv::run_bounded(command, &folder, settings.limits.resolve_time)?;
@@ -149,7 +186,7 @@ fn point_at_index(command: &mut Command, settings: &Settings) -> Result<(), Erro
         let indexes: Vec<_> = settings.extra_index_urls.iter().map(|index| index.expose().as_str()).collect();
         command.env_remove("UV_EXTRA_INDEX_URL").env("UV_INDEX", indexes.join(" "));
     }
-    if let Some(folder) = find_links(settings)? {
+    for folder in folders(settings)? {
         command.arg("--find-links").arg(folder);
     }
     if settings.network == Network::Off {
@@ -161,9 +198,9 @@ fn point_at_index(command: &mut Command, settings: &Settings) -> Result<(), Erro
     Ok(())
 }
 
-/// The folder of wheels by its absolute path, which `uv` repeats in the lock.
-fn find_links(settings: &Settings) -> Result<Option<PathBuf>, Error> {
-    let absolute = settings.find_links.as_ref().map(fs_err::canonicalize).transpose();
+/// The folders of wheels by their absolute paths, which `uv` repeats in the lock.
+fn folders(settings: &Settings) -> Result<Vec<PathBuf>, Error> {
+    let absolute = settings.folders().into_iter().map(fs_err::canonicalize).collect::<Result<_, _>>();
     absolute.map_err(|source| Error::internal("find the folder of wheels", source))
 }
 

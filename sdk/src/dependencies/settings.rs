@@ -8,6 +8,8 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use url::Url;
 
+use super::wheel_index::WheelIndex;
+
 /// Where packages come from, and how much of them there may be.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -17,6 +19,8 @@ pub struct Settings {
     pub extra_index_urls: Vec<IndexUrl>,
     /// A folder of wheels, taken beside the indexes.
     pub find_links: Option<PathBuf>,
+    /// Wheels with code compiled for the sandbox, taken beside the indexes. Nothing else may give a tool native code.
+    pub wheel_indexes: Vec<WheelIndex>,
     /// Which network may be used.
     pub network: Network,
     /// How much there may be.
@@ -52,20 +56,28 @@ pub struct Limits {
     pub unpacked_bytes: u64,
     /// Files and folders of one wheel.
     pub entries: usize,
+    /// Native libraries of all packages together.
+    pub libraries: usize,
+}
+
+impl Limits {
+    /// boto3 with its data is 15 MB packed and 30 MB unpacked, 2,000 files; a large set has a hundred packages, and one
+    /// with native libraries has a dozen of those.
+    pub const DEFAULT: Self = Self {
+        resolve_time: Duration::from_secs(120),
+        fetch_time: Duration::from_secs(300),
+        packages: 200,
+        wheel_bytes: 64 << 20,
+        total_bytes: 128 << 20,
+        unpacked_bytes: 512 << 20,
+        entries: 20_000,
+        libraries: 64,
+    };
 }
 
 impl Default for Limits {
-    /// boto3 with its data is 15 MB packed and 30 MB unpacked, 2,000 files; a large set has a hundred packages.
     fn default() -> Self {
-        Self {
-            resolve_time: Duration::from_secs(120),
-            fetch_time: Duration::from_secs(300),
-            packages: 200,
-            wheel_bytes: 64 << 20,
-            total_bytes: 128 << 20,
-            unpacked_bytes: 512 << 20,
-            entries: 20_000,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -73,7 +85,15 @@ impl Settings {
     /// What a lock depends on beside the requirements, without credentials.
     pub(crate) fn identity(&self) -> String {
         let indexes: Vec<_> = self.indexes().map(IndexUrl::shown).collect();
-        format!("{indexes:?} {:?}", self.find_links)
+        // Which versions are there as wheels for the sandbox decides which are taken.
+        let wheels: Vec<_> = self.wheel_indexes.iter().flat_map(WheelIndex::files).collect();
+        format!("{indexes:?} {:?} {wheels:?}", self.find_links)
+    }
+
+    /// The folders of wheels.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        let native = self.wheel_indexes.iter().map(WheelIndex::folder).filter(|folder| folder.is_dir());
+        self.find_links.iter().cloned().chain(native).collect()
     }
 
     /// All configured indexes.

@@ -13,8 +13,9 @@ use sha2::{Digest, Sha256};
 use super::settings::Limits;
 use super::{fetch, parallel, unpack};
 use crate::artifact::Artifact;
-use crate::base::Base;
+use crate::base::{self, Base};
 use crate::error::{Error, Problem};
+use crate::libraries::Libraries;
 use crate::precompile;
 use crate::progress::Progress;
 use crate::project::MANIFEST;
@@ -41,18 +42,23 @@ pub struct Package {
     pub sha256: String,
 }
 
-/// The packages of a tool, ready to be mounted.
+/// The packages of a tool, ready to be mounted, and the base that links their native libraries.
 #[derive(Debug, Clone)]
 pub struct Packages {
     list: Vec<Package>,
-    cache: PathBuf,
+    base: Base,
     folder: PathBuf,
 }
 
 impl Packages {
     /// No packages.
-    pub fn none(cache: &Path) -> Self {
-        Self { list: Vec::new(), cache: cache.to_owned(), folder: PathBuf::new() }
+    pub fn none(base: &Base) -> Self {
+        Self { list: Vec::new(), base: base.clone(), folder: PathBuf::new() }
+    }
+
+    /// The base that a tool with them is built on.
+    pub fn base(&self) -> &Base {
+        &self.base
     }
 
     /// What they are, by name.
@@ -75,7 +81,7 @@ impl Packages {
         let mut archive = tar::Builder::new(Vec::new());
         archive.mode(tar::HeaderMode::Deterministic);
         for package in &self.list {
-            let path = fetch::archive(&self.cache, &package.sha256);
+            let path = fetch::archive(self.base.cache(), &package.sha256);
             archive.append_path_with_name(path, &package.sha256).map_err(fault)?;
         }
         archive.into_inner().map_err(fault)
@@ -83,25 +89,20 @@ impl Packages {
 }
 
 /// The packages of a tool, if the cache has them as they are mounted.
-pub fn find(cache: &Path, base_key: &str, packages: &[Package]) -> Option<Packages> {
-    let folder = folder_of(cache, base_key)?.join(format!("set-{}", key(packages)));
-    let found = Packages { list: packages.to_vec(), cache: cache.to_owned(), folder };
+pub fn find(base: &Base, packages: &[Package]) -> Option<Packages> {
+    let folder = folder_of(base)?.join(format!("set-{}", key(packages)));
+    let found = Packages { list: packages.to_vec(), base: base.clone(), folder };
     (packages.is_empty() || found.folder.is_dir()).then_some(found)
 }
 
 /// Unpacks the wheels, which are in the cache, and puts the folder together. What the cache has is not done again.
-pub(super) fn install(
-    packages: Vec<Package>,
-    limits: &Limits,
-    base: &Base,
-    cache: &Path,
-    work: &Work,
-) -> Result<Packages, Error> {
-    if let Some(found) = find(cache, &base.key, &packages) {
+pub(super) fn install(packages: Vec<Package>, limits: &Limits, base: &Base, work: &Work) -> Result<Packages, Error> {
+    if let Some(found) = find(base, &packages) {
         return Ok(found);
     }
+    let cache = base.cache();
     let fault = |source: std::io::Error| Error::internal("put packages together", source);
-    let home = folder_of(cache, &base.key).ok_or_else(|| fault(std::io::Error::other("the base has no key")))?;
+    let home = folder_of(base).ok_or_else(|| fault(std::io::Error::other("the base has no key")))?;
     fs_err::create_dir_all(&home).map_err(fault)?;
     let missing: Vec<_> = packages.iter().filter(|package| !home.join(&package.sha256).is_dir()).collect();
     if !missing.is_empty() {
@@ -131,17 +132,40 @@ pub(super) fn install(
     }
     let target = home.join(format!("set-{}", key(&packages)));
     renamed(folder.path(), &target).map_err(fault)?;
-    Ok(Packages { list: packages, cache: cache.to_owned(), folder: target })
+    Ok(Packages { list: packages, base: base.clone(), folder: target })
 }
 
 /// Installs the packages of a built tool from the wheels within it, unless the cache has them.
 ///
 /// The file may be a stranger's: every wheel is held against the hash that the label names, and unpacked like any other.
-pub fn restore(artifact: &Artifact, base: &Base, cache: &Path) -> Result<Packages, Error> {
+pub fn restore(artifact: &Artifact, base: &Base) -> Result<Packages, Error> {
     let packages = &artifact.label.packages;
-    if let Some(found) = find(cache, &base.key, packages) {
+    if let Some(found) = find(base, packages) {
         return Ok(found);
     }
+    let work = restore_wheels(artifact, base.cache())?;
+    install(packages.clone(), &RESTORED, base, &work)
+}
+
+/// The base of a built tool, made anew of the native libraries within it where the cache has lost it. None when it is
+/// another version's.
+///
+/// Making it runs what libraries do when they are opened, and nothing bounds that: the file has to be one of our own.
+pub fn restore_base(artifact: &Artifact, cache: &Path) -> Result<Option<Base>, Error> {
+    let work = restore_wheels(artifact, cache)?;
+    let libraries = Libraries::of(&artifact.label.packages, &RESTORED, cache, &work)?;
+    if base::key(&libraries) != artifact.label.base_key {
+        return Ok(None);
+    }
+    Base::find_or_make(cache, &libraries).map(Some)
+}
+
+/// What was built was held against its builder's limits. These only bound what a stranger can make of a file.
+const RESTORED: Limits = Limits { unpacked_bytes: 4 << 30, entries: 200_000, libraries: 1_024, ..Limits::DEFAULT };
+
+/// Puts the wheels of a built tool into the cache.
+fn restore_wheels(artifact: &Artifact, cache: &Path) -> Result<Work, Error> {
+    let packages = &artifact.label.packages;
     let fault = |source: std::io::Error| Error::internal("read the wheels of a built tool", source);
     let broken = || Error::from(Problem::new("the wheels in this built tool are not whole", "build it again"));
     fs_err::create_dir_all(cache.join("wheels")).map_err(fault)?;
@@ -163,13 +187,11 @@ pub fn restore(artifact: &Artifact, base: &Base, cache: &Path) -> Result<Package
             return Err(broken());
         }
     }
-    // What was built was held against its builder's limits. These only bound what a stranger can make of a file.
-    let limits = Limits { unpacked_bytes: 4 << 30, entries: 200_000, ..Limits::default() };
-    install(packages.clone(), &limits, base, cache, &work)
+    Ok(work)
 }
 
-fn folder_of(cache: &Path, base_key: &str) -> Option<PathBuf> {
-    Some(cache.join("packages").join(base_key.get(..16)?))
+fn folder_of(base: &Base) -> Option<PathBuf> {
+    Some(base.cache().join("packages").join(base.key.get(..16)?))
 }
 
 fn key(packages: &[Package]) -> String {
@@ -189,7 +211,7 @@ fn renamed(folder: &Path, target: &Path) -> std::io::Result<()> {
 
 /// Links every file of a package into the folder. Answers their bytes. Where two packages have a file of one name, such
 /// as a namespace's `__init__.py`, the first one's stays.
-fn link(from: &Path, to: &Path) -> std::io::Result<u64> {
+pub(crate) fn link(from: &Path, to: &Path) -> std::io::Result<u64> {
     let mut bytes = 0;
     for entry in fs_err::read_dir(from)? {
         let entry = entry?;

@@ -1,7 +1,7 @@
 //! A wheel becomes a folder. Its author is a stranger: paths, kinds, counts and sizes are checked, and nothing that the
 //! archive says of itself is believed.
 //!
-//! Left out: shared objects for other machines, scripts and headers, and files for a Python's own installation
+//! Left out: shared objects, of which those for the sandbox are linked into the base, scripts and headers, and files for a Python's own installation
 //! (`*.data/data`), none of which the sandbox has a use for. Licences and all else of `*.dist-info` stay.
 
 use std::collections::BTreeMap;

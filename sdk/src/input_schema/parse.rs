@@ -17,12 +17,13 @@ pub struct Unknown(pub String);
 type Result<T> = std::result::Result<T, Unknown>;
 
 /// The schemas within a schema, itself first.
-pub fn parse(schema: &Value) -> Result<Vec<Vec<Keyword>>> {
+pub fn parse(schema: &Value, unchecked: &[String]) -> Result<Vec<Vec<Keyword>>> {
     let bytes = serde_json::to_string(schema).map_or(usize::MAX, |text| text.len());
     if bytes > MAX_BYTES {
         return Err(Unknown(format!("it has {bytes} bytes, and may have {MAX_BYTES}")));
     }
-    let mut parser = Parser::default();
+    let checked = without(schema, unchecked);
+    let (schema, mut parser) = (&checked, Parser::default());
     let root = parser.reserve()?;
     if let Some(definitions) = schema.get("$defs") {
         let definitions = definitions.as_object().ok_or_else(|| wrong("$defs", definitions))?;
@@ -41,6 +42,43 @@ pub fn parse(schema: &Value) -> Result<Vec<Vec<Keyword>>> {
         in_place(&parser.nodes, index, 0, &mut heights)?;
     }
     Ok(parser.nodes)
+}
+
+/// The schema without what describes some of its parameters, and without the definitions that only those refer to.
+fn without(schema: &Value, parameters: &[String]) -> Value {
+    let mut checked = schema.clone();
+    if parameters.is_empty() {
+        return checked;
+    }
+    if let Some(properties) = checked.get_mut("properties").and_then(Value::as_object_mut) {
+        for (_, described) in properties.iter_mut().filter(|(name, _)| parameters.contains(name)) {
+            *described = Value::Object(Map::new());
+        }
+    }
+    let Some(Value::Object(definitions)) = checked.as_object_mut().and_then(|object| object.remove("$defs")) else {
+        return checked;
+    };
+    let (mut kept, mut waiting) = (Map::new(), vec![&checked]);
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Array(items) => waiting.extend(items),
+            Value::Object(object) => {
+                waiting.extend(object.values());
+                let reference =
+                    object.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix(DEFINITIONS));
+                if let Some((name, definition)) = reference.and_then(|name| definitions.get_key_value(name))
+                    && kept.insert(name.clone(), definition.clone()).is_none()
+                {
+                    waiting.push(definition);
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(object) = checked.as_object_mut() {
+        object.insert("$defs".to_owned(), Value::Object(kept));
+    }
+    checked
 }
 
 #[derive(Default)]

@@ -9,7 +9,7 @@ use wasmparser::{
 };
 
 /// The kinds of things that modules give each other. There are no tags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     Function,
     Table,

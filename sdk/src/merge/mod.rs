@@ -25,6 +25,7 @@ use wasmparser::{Validator, WasmFeatures};
 
 use crate::immortal;
 
+pub(crate) use graph::{Graph, Kind, Module as CoreModule};
 pub use image::{Content, Image, complete, empty, imported, split};
 pub use measure::{EXPORT as MEASURE, split as split_measured};
 

@@ -4,7 +4,7 @@
 mod choices;
 mod index;
 mod indexes;
-mod wheels;
+pub mod wheels;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

@@ -42,7 +42,8 @@ async fn two_hundred_megabytes_stream_through() {
     ada.git(&["-c", "pack.compression=0", "push", "--quiet", "origin", "large"]);
     let (clone, remote) = (server.installation.path("clone"), server.client.remote());
     ada.git(&["clone", "--quiet", "--no-checkout", "--branch=large", &remote, clone.to_str().unwrap()]);
-    let grown_kib = peak_kib(&server) - before;
+    // The system counts by batches, so a peak may come out a little lower than what was there before.
+    let grown_kib = peak_kib(&server).saturating_sub(before);
 
     assert!(grown_kib < 64 << 10, "the server's memory grew by {grown_kib} KiB");
     assert_eq!(git(&clone, &["rev-parse", "HEAD"]), ada.git(&["rev-parse", "large"]));

@@ -56,6 +56,7 @@ mod layers;
 mod local;
 mod merged;
 mod monitoring;
+mod natives;
 mod network;
 mod operations;
 mod ordinary;

@@ -9,9 +9,10 @@ from enum import Enum, Flag
 from typing import Annotated, Any, Literal, Union
 from uuid import UUID
 
-from toolplane import constraint
+from toolplane import constraint, pydantic_types
 from toolplane.records import Unresolvable, is_record, record_fields
 from toolplane.shape import (
+    Adapted,
     Alias,
     Anything,
     Array,
@@ -72,6 +73,20 @@ class AnnotationReader:
     def __init__(self) -> None:
         self._named: dict[Any, Record | Alias] = {}
 
+    def parameter(self, annotation: Any) -> Shape:
+        """The shape of a whole parameter."""
+        known = dict(self._named)
+        try:
+            return self.read(annotation)
+        except pydantic_types.ReadByPydantic:
+            self._named = known  # A record that was half read.
+        try:
+            return Adapted(pydantic_types.adapter(annotation), pydantic_types.description(annotation))
+        except Exception as error:
+            raise UnsupportedType(
+                f"has a type that pydantic cannot read ({type(error).__name__}: {error})", "correct the type"
+            ) from None
+
     def read(self, annotation: Any) -> Shape:
         if annotation is None:
             return Scalar(type(None))
@@ -83,6 +98,8 @@ class AnnotationReader:
             return self.read(annotation.__supertype__)
         if type(annotation).__name__ == "TypeAliasType":  # `type X = …`, which 3.11 does not have.
             return self._alias(annotation)
+        if pydantic_types.is_own(annotation):
+            raise pydantic_types.ReadByPydantic
         if isinstance(annotation, type) and issubclass(annotation, Enum):
             return _enum(annotation)
         if isinstance(annotation, type) and is_record(annotation):
@@ -110,6 +127,8 @@ class AnnotationReader:
         raise _unsupported(annotation, origin)
 
     def _annotated(self, annotated: Any, metadata: tuple[Any, ...]) -> Shape:
+        if any(map(pydantic_types.is_note, metadata)):
+            raise pydantic_types.ReadByPydantic
         if unknown := constraint.unknown(metadata):
             raise UnsupportedType(
                 f"has `{unknown}`, which a JSON Schema cannot say", "check it in the function, and raise `ValueError`"

@@ -7,11 +7,12 @@ shape, which knows nothing but its own part. Paths are put together only when so
 from collections.abc import Callable
 from typing import Any
 
-from toolplane import constraint
+from toolplane import constraint, pydantic_types
 from toolplane.errors import InputError
 from toolplane.recursion import recursive
 from toolplane.scalars import converter_of, kind_of
 from toolplane.shape import (
+    Adapted,
     Alias,
     Anything,
     Array,
@@ -61,6 +62,8 @@ class _Compiler:
                 return self._noted(inner, constraints, exact)
             case Record() | Alias():
                 return self._late(shape, exact)
+            case Adapted(adapter=adapter):
+                return pydantic_types.converter(adapter)
 
     def object(self, fields: tuple[Field, ...], exact: bool) -> Callable[[Any], dict[str, Any]]:
         converters = {field.name: self.compile(field.shape, exact) for field in fields}

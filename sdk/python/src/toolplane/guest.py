@@ -9,14 +9,21 @@ Nothing here relies on the SDK's files once the base is snapshotted: this module
 other one.
 """
 
+from collections.abc import Mapping, Sequence
+
 import wit_world
 from componentize_py_types import Err
 
-from toolplane import heap, invoking, loading, repairs, surroundings, warm_up
+from toolplane import heap, invoking, libraries, loading, repairs, surroundings, warm_up
 from toolplane.errors import DefinitionError, Problem
 from toolplane.unicode import well_formed
 
 repairs.install()
+
+
+def link(modules: Mapping[str, Sequence[str]]) -> None:
+    """Makes the native libraries of packages importable that the host has linked."""
+    libraries.install(modules)
 
 
 def settle() -> str:

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from toolplane import convert, defaults, eventloop, hygiene, import_problems, invoking, schema, signature, survey, testing, variables
+from toolplane import convert, defaults, eventloop, hygiene, import_problems, invoking, preload, schema, signature, survey, testing, variables
 from toolplane.errors import DefinitionError, Problem
 from toolplane.invoking import Callee, LoadedTool
 from toolplane.project import Project
+from toolplane.shape import Adapted
 from toolplane.tool import Tool
 
 # What is done to the heap before it is snapshotted. The guest sets it; on an author's machine there is no snapshot.
@@ -60,6 +61,7 @@ def _load(project: Project) -> dict[str, Any]:
             'write it like `entry-point = "weather:forecast"`',
         )
     module = _import(project, module_name)
+    preload.run()
     found = import_problems.attribute(module, attribute, project)
     simulated = found.simulated if isinstance(found, Tool) else None
     function = found.function if isinstance(found, Tool) else found
@@ -95,6 +97,7 @@ def _load(project: Project) -> dict[str, Any]:
         "name": project.name,
         "description": parameters.description,
         "input_schema": input_schema,
+        "checked_inside": [field.name for field in parameters.fields if isinstance(field.shape, Adapted)],
         "is_async": is_async,
         "has_simulation": simulation is not None,
         "modules": project.modules(),

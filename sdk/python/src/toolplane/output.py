@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from toolplane import duration
+from toolplane import duration, pydantic_types
 from toolplane.errors import pointer
 from toolplane.unicode import well_formed
 
@@ -74,6 +74,8 @@ def plain(value: Any) -> Any:
 
 
 def _special(value: Any) -> Any:
+    if hasattr(type(value), "__pydantic_serializer__"):
+        return plain(pydantic_types.plain(value))
     if isinstance(value, Enum):
         return plain(value.value)
     if isinstance(value, datetime | date | time):

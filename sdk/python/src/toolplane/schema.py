@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from toolplane import output
+from toolplane import output, pydantic_types
 from toolplane.recursion import recursive
 from toolplane.shape import (
     MISSING,
+    Adapted,
     Alias,
     Anything,
     Array,
@@ -119,6 +120,9 @@ class _Writer:
                 return {**schema, "description": description} if description else schema
             case Record() | Alias():
                 return self._named(shape)
+            case Adapted(adapter=adapter, description=description):
+                schema = pydantic_types.schema(adapter, self.definitions)
+                return {**schema, "description": description} if description else schema
 
     def _dictionary(self, key: Shape, value: Shape) -> Schema:
         schema: Schema = {"type": "object"}
@@ -152,7 +156,7 @@ class _Writer:
 
 def _own(shape: Shape) -> Schema:
     """What the annotation of the field itself says: it wins over the docstring."""
-    return {"description": shape.description} if isinstance(shape, Noted) and shape.description else {}
+    return {"description": shape.description} if isinstance(shape, Noted | Adapted) and shape.description else {}
 
 
 def _choice(values: list[Any]) -> Schema:

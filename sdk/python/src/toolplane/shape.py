@@ -75,6 +75,15 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class Adapted:
+    """A type that pydantic reads. It is always a whole parameter, and stands within nothing else."""
+
+    adapter: Any
+    """A `TypeAdapter`."""
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """A parameter of the function, or a field of a record."""
 
@@ -103,4 +112,4 @@ class Alias:
     target: "Shape" = field(default_factory=Anything)
 
 
-Shape = Union[Anything, Scalar, Choice, Array, Row, Dictionary, OneOf, Noted, Record, Alias]
+Shape = Union[Anything, Scalar, Choice, Array, Row, Dictionary, OneOf, Noted, Record, Alias, Adapted]

@@ -53,7 +53,7 @@ def read(function: Callable[..., Any]) -> tuple[Parameters, list[Wrong]]:
             if _is_context(annotation):
                 context = _only_context(context, parameter)
                 continue
-            shape = reader.read(annotation)
+            shape = reader.parameter(annotation)
         except UnsupportedType as error:
             wrong.append(Wrong(f"the parameter `{parameter.name}` of `{name}` {error}", error.remedy, parameter.name))
             continue
