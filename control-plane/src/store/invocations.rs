@@ -91,10 +91,8 @@ impl Store {
             entries::add(&mut entry, Kind::Record, &number_key(org, number), row);
         }
         if let Some(rows) = first_result {
-            rows.add_to(&mut entry);
-        }
-        if let Some(rows) = first_result {
             rows.check(self)?;
+            rows.add_to(&mut entry);
         }
         self.pending.push(entry);
         written.iter().for_each(|written| columns.push(&written.entry));

@@ -16,19 +16,15 @@ const PINNED: &str = "0.13.9";
 /// Older ones do not write `pylock.toml` well.
 const OLDEST: (u32, u32) = (0, 8);
 
-/// What a program of ours needs of its surroundings: where programs are, the way to the network, whom to trust there,
-/// and which index `uv` takes by itself. Nothing else is passed on.
-const KEPT: [&str; 17] = [
-    "PATH",
+/// The way to the network, whom to trust there, and which index `uv` takes by itself.
+pub const NETWORK: [&str; 14] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "HTTP_PROXY",
     "HTTPS_PROXY",
-    "ALL_PROXY",
     "NO_PROXY",
     "http_proxy",
     "https_proxy",
-    "all_proxy",
     "no_proxy",
     "UV_DEFAULT_INDEX",
     "UV_INDEX",
@@ -38,7 +34,10 @@ const KEPT: [&str; 17] = [
     "UV_NATIVE_TLS",
 ];
 
-/// The longest that an installation of `uv` may take: it is one wheel of 25 MB.
+/// What else a program of ours needs of its surroundings. Nothing but both is passed on.
+const KEPT: [&str; 3] = ["PATH", "ALL_PROXY", "all_proxy"];
+
+/// The longest that an installation may take: it is one wheel, of 25 MB for `uv` and of 10 for maturin.
 const INSTALL_TIME: Duration = Duration::from_secs(300);
 
 /// What a program left when it ended.
@@ -74,7 +73,7 @@ pub fn find_or_install(cache: &Path) -> Result<PathBuf, Error> {
     let _ = fs_err::remove_dir_all(&folder);
     let all_work = Work::open(cache).map_err(fault)?;
     let log = all_work.folder().map_err(fault)?;
-    install(&folder, log.path()).map_err(|why| {
+    install(&folder, &format!("uv=={PINNED}"), log.path()).map_err(|why| {
         let _ = fs_err::remove_dir_all(&folder);
         let message = format!("dependencies need the program uv: it is missing, and cannot be installed: {why}");
         let remedy = "install uv from your system or with `pip install uv`, so that it is on the path; a project with a \
@@ -84,11 +83,12 @@ pub fn find_or_install(cache: &Path) -> Result<PathBuf, Error> {
     Ok(program)
 }
 
-/// A command that gets nothing of the surroundings but [`KEPT`]. Those are settings of the programs that it starts, and
+/// A command that gets nothing of the surroundings but [`NETWORK`] and [`KEPT`]. Those are settings of the programs that it starts, and
 /// of none of ours.
 pub fn isolated(program: &Path, home: &Path) -> Command {
     let mut command = Command::new(program);
-    let kept: Vec<(&str, OsString)> = KEPT.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))).collect();
+    let names = KEPT.iter().chain(&NETWORK);
+    let kept: Vec<(&str, OsString)> = names.filter_map(|name| Some((*name, std::env::var_os(name)?))).collect();
     command.env_clear().envs(kept).env("HOME", home).env("LC_ALL", "C.UTF-8").current_dir(home).stdin(Stdio::null());
     command
 }
@@ -132,13 +132,14 @@ fn version(printed: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Installs the pinned version, as the operator's own settings of pip say. The error says why that is not possible.
-fn install(folder: &Path, log: &Path) -> Result<(), String> {
+/// Installs a program that a wheel brings into a virtual environment of its own, as the operator's settings of pip say. The
+/// error says why that is not possible.
+pub fn install(folder: &Path, requirement: &str, log: &Path) -> Result<(), String> {
     let mut environment = Command::new("python3");
     environment.args(["-m", "venv"]).arg(folder);
     let mut packages = Command::new(folder.join("bin/python"));
     packages.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
-    packages.arg(format!("uv=={PINNED}"));
+    packages.arg(requirement);
     for mut command in [environment, packages] {
         command.stdin(Stdio::null());
         let program = command.get_program().to_string_lossy().into_owned();

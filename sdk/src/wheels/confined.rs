@@ -26,24 +26,6 @@ const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.s
 const FOR_NETWORK: [&str; 5] =
     ["/etc/ssl", "/etc/ca-certificates", "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"];
 
-/// The variables that lead to the network and to the index, and say whom to trust there.
-const NETWORK_VARIABLES: [&str; 14] = [
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "UV_DEFAULT_INDEX",
-    "UV_INDEX",
-    "UV_INDEX_URL",
-    "UV_EXTRA_INDEX_URL",
-    "UV_SYSTEM_CERTS",
-    "UV_NATIVE_TLS",
-];
-
 /// A program to be run in a sandbox.
 pub struct Confined {
     command: Command,
@@ -58,7 +40,7 @@ impl Confined {
         if network == Network::Shared {
             command.arg("--share-net");
             seen.extend(FOR_NETWORK.iter().map(PathBuf::from));
-            for name in NETWORK_VARIABLES {
+            for name in uv::NETWORK {
                 let Ok(value) = std::env::var(name) else { continue };
                 if name.starts_with("SSL_") {
                     seen.push(value.clone().into());

@@ -55,7 +55,7 @@ pub fn build(text: &str, index: &WheelIndex, settings: &Settings, cache: &Path) 
     let work = all_work.folder().map_err(fault)?;
     let source = source::fetch(&wanted, settings, cache, work.path())?;
     progress.step(format!("compiling {} {}", source.name, source.version));
-    let built = rust::build(&source, &toolchain, &maturin, &library, &base.stubs(), work.path())?;
+    let built = rust::build(&source, &maturin, &library, &base.stubs(), work.path())?;
     progress.step("packing it");
     pack::put(&built, index, work.path())
 }

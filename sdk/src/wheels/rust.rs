@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::confined::{Confined, FOLDER, Network};
 use super::source::Source;
 use super::standard_library::{FLAGS, TARGET};
-use super::toolchain::Toolchain;
 use crate::error::{Error, Problem};
 
 /// What PyO3 has to know of the interpreter, which it cannot ask.
@@ -22,21 +21,16 @@ const FETCH_TIME: Duration = Duration::from_secs(600);
 const COMPILE_TIME: Duration = Duration::from_secs(3600);
 
 /// Builds it, and answers the wheel's path.
-pub fn build(
-    source: &Source,
-    _toolchain: &Toolchain,
-    maturin: &Path,
-    library: &Path,
-    stubs: &Path,
-    folder: &Path,
-) -> Result<PathBuf, Error> {
+pub fn build(source: &Source, maturin: &Path, library: &Path, stubs: &Path, folder: &Path) -> Result<PathBuf, Error> {
     let fault = |source: std::io::Error| Error::internal("build a wheel", source);
     let refused = |why: &str| {
         let message = format!("package `{}` {}: {why}", source.name, source.version);
         Error::from(Problem::new(message, "build it by hand, or use another package"))
     };
     let home = folder.join(&source.inner);
-    if !is_by_maturin(&home) {
+    let project = fs_err::read_to_string(home.join("pyproject.toml")).unwrap_or_default();
+    let project = project.parse::<toml::Table>().unwrap_or_default();
+    if !is_by_maturin(&project) {
         return Err(refused("it is not built by maturin, and wheels are built of packages in Rust alone as yet"));
     }
     // Where there is no lock there, cargo would take whatever is newest.
@@ -63,7 +57,7 @@ pub fn build(
     };
     let what = format!("fetching the crates of {} {}", source.name, source.version);
     let fetch = [&["/usr/bin/cargo", "fetch"], locked].concat();
-    let manifest = manifest_of(&home);
+    let manifest = manifest_of(&home, &project);
     let fetch = [&fetch[..], &["--manifest-path", &manifest]].concat();
     confined(Network::Shared).run(&fetch, &what, folder, FETCH_TIME)?;
 
@@ -79,19 +73,15 @@ pub fn build(
         .ok_or_else(|| refused("no wheel came out"))
 }
 
-fn is_by_maturin(home: &Path) -> bool {
-    let text = fs_err::read_to_string(home.join("pyproject.toml")).unwrap_or_default();
-    let table = text.parse::<toml::Table>().unwrap_or_default();
+fn is_by_maturin(project: &toml::Table) -> bool {
     let backend =
-        table.get("build-system").and_then(|system| system.get("build-backend")).and_then(toml::Value::as_str);
+        project.get("build-system").and_then(|system| system.get("build-backend")).and_then(toml::Value::as_str);
     backend == Some("maturin")
 }
 
 /// The manifest of the crate, which maturin looks for in the same places.
-fn manifest_of(home: &Path) -> String {
-    let text = fs_err::read_to_string(home.join("pyproject.toml")).unwrap_or_default();
-    let table = text.parse::<toml::Table>().unwrap_or_default();
-    let own = table.get("tool").and_then(|tool| tool.get("maturin")).and_then(|maturin| maturin.get("manifest-path"));
+fn manifest_of(home: &Path, project: &toml::Table) -> String {
+    let own = project.get("tool").and_then(|tool| tool.get("maturin")).and_then(|maturin| maturin.get("manifest-path"));
     let named = own.and_then(toml::Value::as_str).map(str::to_owned);
     let rust = || home.join("rust/Cargo.toml").is_file().then(|| "rust/Cargo.toml".to_owned());
     named.or_else(rust).filter(|path| home.join(path).is_file()).unwrap_or_else(|| "Cargo.toml".to_owned())

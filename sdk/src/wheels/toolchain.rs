@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use crate::dependencies::uv;
 use crate::error::{Error, Problem};
@@ -10,8 +9,6 @@ use crate::work::Work;
 
 /// The version of maturin that is installed into the cache.
 const MATURIN: &str = "1.16.0";
-/// The longest that its installation may take: it is one wheel of 10 MB.
-const INSTALL_TIME: Duration = Duration::from_secs(300);
 
 /// A program or a folder that has to be there, and Debian's package that has it.
 const NEEDED: [(&str, &str); 5] = [
@@ -67,21 +64,9 @@ pub fn maturin(cache: &Path, work: &Work) -> Result<PathBuf, Error> {
     // A virtual environment cannot be moved; what was left half done goes first.
     let _ = fs_err::remove_dir_all(&folder);
     fs_err::create_dir_all(&folder).map_err(fault)?;
-    let mut environment = Command::new("python3");
-    environment.args(["-m", "venv"]).arg(&folder);
-    let mut packages = Command::new(folder.join("bin/python"));
-    packages.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
-    packages.arg(format!("maturin=={MATURIN}"));
-    for mut command in [environment, packages] {
-        command.stdin(Stdio::null());
-        let ended = uv::run_bounded(command, log.path(), INSTALL_TIME)?;
-        if !ended.succeeded {
-            let last = ended.stderr.trim().lines().last().unwrap_or("it did not end in time").to_owned();
-            let message = format!("maturin {MATURIN} is missing, and cannot be installed: {last}");
-            return Err(
-                Problem::new(message, "see that the index can be reached, and that `python3 -m venv` works").into()
-            );
-        }
-    }
+    uv::install(&folder, &format!("maturin=={MATURIN}"), log.path()).map_err(|why| {
+        let message = format!("maturin {MATURIN} is missing, and cannot be installed: {why}");
+        Problem::new(message, "see that the index can be reached, and that `python3 -m venv` works")
+    })?;
     Ok(program)
 }
