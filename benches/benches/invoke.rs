@@ -1,9 +1,9 @@
 //! What an invocation costs in process, each in a fresh instance: one at a time beside its peer, `python3 -I` with the
 //! same code; many at once, with the processor time of everything; of a tool that is not in memory; and what comes before
-//! it, the build of a changed tool.
+//! it, the build of a changed tool. And what it costs more where tools run in a process of their own, as the service's do.
 //!
 //! `cargo bench --workspace --bench invoke --profile release`, and after `--` the names of those parts that are wanted:
-//! `one`, `many`, `loads`, `builds`, `peer`.
+//! `one`, `many`, `worker`, `loads`, `builds`, `peer`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,6 +15,7 @@ use runtime::component::Tool;
 use runtime::engine::{Options, Runtime};
 use runtime::invoke::{Call, Limits, Mode};
 use runtime::outcome::Outcome;
+use runtime::worker::{self, Worker};
 use sdk::dependencies::Settings;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -44,6 +45,9 @@ fn main() -> Result<()> {
     }
     if wanted("many") {
         executor.block_on(many_at_once(&tool))?;
+    }
+    if wanted("worker") {
+        executor.block_on(in_a_worker(&tool, &cache))?;
     }
     if wanted("loads") {
         println!("{}", loads(&executor, &cache, &built)?.line("load from the cache, and first invocation"));
@@ -99,6 +103,45 @@ async fn many_at_once(tool: &Tool) -> Result<()> {
     let per_second = CALLS_AT_ONCE as f64 / started.elapsed().as_secs_f64();
     let processor_ms = (processor_time()? - processor).as_secs_f64() * 1e3 / CALLS_AT_ONCE as f64;
     println!("{CALLERS} callers: {per_second:.0} invocations a second, {processor_ms:.2} ms of processor time each");
+    Ok(())
+}
+
+/// Turns about with the same call in this process, so that whatever else the machine does hits both alike.
+async fn in_a_worker(tool: &Tool, cache: &Path) -> Result<()> {
+    let own = std::env::current_exe()?;
+    let program = own.ancestors().nth(2).ok_or("the bench is in the folder `deps` of a profile")?.join("control-plane");
+    let worker = Worker::new(worker::Options {
+        program,
+        arguments: vec!["worker".to_owned()],
+        engine: Options::new(std::path::absolute(cache)?),
+        loaded_tools: 1,
+        patience: Duration::from_secs(30),
+    });
+    let (sha256, parameters) = (tool.unpacked().sha256(), serde_json::json!({"document": "[1, 2, 3]"}));
+    let (call, limits) = (Call::new(&parameters, Mode::Regular), Limits::default());
+    let (mut here, mut there, mut within) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..WARM_UP + CALLS {
+        let started = Instant::now();
+        invoke(tool).await?;
+        let own = started.elapsed();
+        let started = Instant::now();
+        let report = worker.invoke(sha256, &call, &limits).await?;
+        let whole = started.elapsed();
+        if !matches!(report.outcome, Outcome::Returned { .. }) {
+            return Err(format!("{report:?}").into());
+        }
+        if round >= WARM_UP {
+            here.push(own);
+            there.push(whole);
+            within.push(report.duration);
+        }
+    }
+    let (here, there) = (Distribution::new(here), Distribution::new(there));
+    println!("{}", here.line("turn about: in this process"));
+    println!("{}", there.line("turn about: in a process of its own"));
+    println!("{}", Distribution::new(within).line("            of which there, to the result"));
+    let more = there.percentile(50).saturating_sub(here.percentile(50));
+    println!("a process of its own costs {:.3} ms more (p50)", more.as_secs_f64() * 1e3);
     Ok(())
 }
 

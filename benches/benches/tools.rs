@@ -15,8 +15,8 @@ mod listening;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use benches::Distribution;
+use anyhow::Result;
+use benches::{Distribution, family, memory_mb};
 use client::{Client, organization};
 use listening::Service;
 use serde_json::json;
@@ -128,14 +128,11 @@ fn size(path: &Path) -> Result<u64> {
     fs_err::read_dir(path)?.try_fold(own, |sum, entry| Ok(sum + size(&entry?.path())?))
 }
 
-/// What this process holds, the service and its one caller together. A page of a file that is mapped twice counts twice.
+/// What this process, which is the service and its one caller, and the one that tools run in hold together. A page of a file
+/// that is mapped twice counts twice.
 fn print_memory(when: &str, loaded_tools: usize) -> Result<()> {
-    let status = fs_err::read_to_string("/proc/self/status")?;
-    let megabytes = |name: &str| -> Result<f64> {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
-        Ok(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<f64>()? / 1e3)
-    };
-    let (resident, anonymous, files) = (megabytes("VmRSS")?, megabytes("RssAnon")?, megabytes("RssFile")?);
+    let processes = family(std::process::id())?;
+    let [resident, anonymous, files] = ["VmRSS", "RssAnon", "RssFile"].map(|line| memory_mb(&processes, line));
     println!(
         "resident once {when}: {resident:.0} MB ({anonymous:.0} MB of its own, {files:.0} MB of files), at most \
          {loaded_tools} tools in memory"

@@ -2,9 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use runtime::engine::{Options, Runtime};
+use runtime::cache::{Cache, Unpacked};
+use runtime::engine;
+use runtime::recent::Recent;
+use runtime::worker::{self, Worker};
 use sdk::base::Base;
 use sdk::libraries::Libraries;
 use sdk::snapshot::{Snapshotter, Snapshotters};
@@ -17,10 +21,8 @@ use crate::domain::availability::Availability;
 use crate::domain::bookmarks::Bookmarks;
 use crate::domain::builds;
 use crate::domain::claims::Claims;
-use crate::domain::guests::Guests;
 use crate::domain::idempotency::Scope;
-use crate::domain::loaded::LoadedTools;
-use crate::domain::measures::ToolLabels;
+use crate::domain::measures::{ToolLabels, WorkerTime};
 use crate::domain::rate_limits::RateLimits;
 use crate::domain::retention::Collected;
 use crate::domain::search::{self, Indexing};
@@ -47,10 +49,12 @@ pub struct App {
     pub repositories: Repositories,
     /// Signs and verifies tokens.
     pub tokens: Tokens,
+    /// Built tools, unpacked.
+    pub cache: Cache,
     /// Runs tools.
-    pub runtime: Runtime,
-    /// Tools that are ready in memory.
-    pub loaded: LoadedTools,
+    pub worker: Worker,
+    /// Tools that are ready to be invoked.
+    pub loaded: Recent<Unpacked>,
     /// Which tools are being published or deleted.
     pub claims: Claims,
     /// The idempotency keys whose first request is running.
@@ -67,8 +71,6 @@ pub struct App {
     pub removing: Mutex<()>,
     /// When unused files were last looked for.
     pub collected: Collected,
-    /// Where tools run.
-    pub guests: Guests,
     /// Which invocations may run now.
     pub invocations: Admission,
     /// Which builds may run now.
@@ -83,6 +85,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Which tools are counted by themselves.
     pub tool_labels: ToolLabels,
+    /// How far the worker's processor time was counted.
+    pub worker_time: WorkerTime,
     /// What builds tools: each base that is in use, opened.
     pub(crate) snapshotters: Snapshotters,
 }
@@ -91,6 +95,29 @@ pub struct App {
 pub fn prepare_base(cache: &Path) -> Result<()> {
     Snapshotter::new(Base::find_or_make(cache, &Libraries::none())?)?;
     Ok(())
+}
+
+/// The process that tools run in is this very program, also where its file has been exchanged meanwhile.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
+fn worker_options(config: &Config) -> Result<worker::Options> {
+    let engine = engine::Options {
+        max_concurrent: config.invoke.concurrent,
+        max_memory_bytes: config.invoke.memory_mib << 20,
+        keep_resident_bytes: config.invoke.keep_resident_mib << 20,
+        network: config.network.settings()?,
+        // Another process does not know what this one's paths begin at.
+        ..engine::Options::new(std::path::absolute(&config.cache)?)
+    };
+    let engine = match config.invoke.processors {
+        0 => engine,
+        processors => engine::Options { processors, ..engine },
+    };
+    let program = config.sandbox.worker.clone().unwrap_or_else(|| THIS_PROGRAM.into());
+    let format = ["--log-format", config.log.format.name()].map(str::to_owned);
+    let arguments = std::iter::once("worker".to_owned()).chain(format).collect();
+    let (loaded_tools, patience) = (config.invoke.loaded_tools, Duration::from_secs(config.sandbox.patience_s));
+    Ok(worker::Options { program, arguments, engine, loaded_tools, patience })
 }
 
 impl App {
@@ -105,18 +132,8 @@ impl App {
         };
         let store = Store::open(data, options)?;
         builds::clear_stages(data)?;
-        let options = Options {
-            max_concurrent: config.invoke.concurrent,
-            max_memory_bytes: config.invoke.memory_mib << 20,
-            keep_resident_bytes: config.invoke.keep_resident_mib << 20,
-            network: config.network.settings()?,
-            makes_bases: true,
-            ..Options::new(&config.cache)
-        };
-        let options = match config.invoke.processors {
-            0 => options,
-            processors => Options { processors, ..options },
-        };
+        let cache = Cache::open(&config.cache, true)?;
+        let worker = Worker::new(worker_options(&config)?);
         let max_text_bytes = config.search.indexed_kib << 10;
         let belongs = |org: &_, reached| search::belongs(&store, org, reached);
         let (indexing, woken) = Indexing::new();
@@ -126,8 +143,9 @@ impl App {
             vault: Vault::open(&config.vault_key_file(), &config.vault.former_key_files)?,
             repositories: Repositories::open(data.join("repositories"), git::Limits::from(&config.git))?,
             tokens: Tokens::open(&config.auth, &data.join("keys/token.key"))?,
-            runtime: Runtime::new(options.clone())?,
-            loaded: LoadedTools::new(config.invoke.loaded_tools),
+            cache,
+            worker,
+            loaded: Recent::new(config.invoke.loaded_tools),
             claims: Claims::default(),
             running_keys: Claims::default(),
             bookmarks: Bookmarks::default(),
@@ -136,7 +154,6 @@ impl App {
             using_builds: RwLock::new(()),
             removing: Mutex::new(()),
             collected: Collected::default(),
-            guests: Guests::start(options.processors)?,
             invocations: Admission::new(admission::of_invocations(&config.invoke)?),
             builds: Admission::new(admission::of_builds(&config.build)),
             readers: Arc::new(Semaphore::new(config.browse.concurrent)),
@@ -144,6 +161,7 @@ impl App {
             spans: Spans::start(&config.tracing),
             metrics,
             tool_labels: ToolLabels::new(config.metrics.max_tools),
+            worker_time: WorkerTime::default(),
             snapshotters: Snapshotters::new(),
             store,
             config,

@@ -206,7 +206,7 @@ table! {
 }
 table! {
     /// `[sandbox]`
-    Sandbox { allow_swap: bool }
+    Sandbox { allow_swap: bool, worker: Option<PathBuf>, patience_s: u64 }
 }
 table! {
     /// `[search]`
@@ -311,13 +311,23 @@ table! {
 }
 
 /// What the log looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
     Pretty,
     /// A JSON object a line.
     Json,
+}
+
+impl LogFormat {
+    /// As it stands in the settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pretty => "pretty",
+            Self::Json => "json",
+        }
+    }
 }
 
 /// Which requests have a line of their own.

@@ -53,7 +53,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Opens the service. Whoever asks meanwhile, which after a crash may be a while, is told that it is starting.
 pub async fn open(config: Config, listener: &Listener) -> anyhow::Result<Arc<App>> {
     let settings = config.http.clone();
-    let opened = tokio::task::spawn_blocking(|| App::open(config));
+    let opened = tokio::task::spawn_blocking(|| {
+        let app = App::open(config)?;
+        app.worker.start().context("failed to start the process that tools run in")?;
+        Ok(app)
+    });
     api::serve_starting(&settings, listener, opened).await.context("failed to open the data folder")?
 }
 

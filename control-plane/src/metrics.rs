@@ -80,6 +80,7 @@ metrics! {
     publish_duration: HistogramVec = "toolplane_publish_duration_seconds", "From a publish request to its answer", ["outcome"];
     store_flush: Histogram = "toolplane_store_flush_duration_seconds", "Rounds in which everything that was written is made durable, for all who wait", [];
     store_size: IntGauge = "toolplane_store_size_bytes", "What the files of rows take on the disk", [];
+    blobs_size: IntGauge = "toolplane_blobs_size_bytes", "What built tools and long values take on the disk; soon after the start less, until they are counted", [];
     data_free: IntGauge = "toolplane_data_free_bytes", "What is free on the disk of the data folder", [];
     last_backup: Gauge = "toolplane_last_backup_timestamp_seconds", "When this process last made a backup, in seconds since 1970; 0 when it has made none", [];
     store_writable: IntGauge = "toolplane_store_writable", "1 while writes are taken, 0 while the disk is nearly full or broken", [];
@@ -87,6 +88,9 @@ metrics! {
     records_removed: IntCounterVec = "toolplane_records_removed_total", "Invocations that were removed since they were old", [];
     blobs_removed: IntCounterVec = "toolplane_blobs_removed_total", "Files that were removed since no record named them any more", [];
     search_behind: IntGauge = "toolplane_search_behind_records", "Invocations on record that the search index does not hold yet", [];
+    worker_memory: IntGauge = "toolplane_worker_resident_memory_bytes", "Memory of the process that tools run in; 0 while there is none", [];
+    worker_time: Counter = "toolplane_worker_cpu_seconds_total", "Processor time of the process that tools run in, and of those before it", [];
+    worker_starts: Counter = "toolplane_worker_starts_total", "How often the process that tools run in was started", [];
     memory: IntGauge = "process_resident_memory_bytes", "Memory of the process that is in use", [];
     open_files: IntGauge = "process_open_fds", "Files that the process has open", [];
     max_files: IntGauge = "process_max_fds", "Files that the process may have open", [];

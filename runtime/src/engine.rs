@@ -4,15 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sdk::sandbox::{self, Host, Ticker};
-use sdk::work::Work;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::bases::Bases;
+use crate::cache::{self, Cache};
 use crate::component::Tool;
 use crate::error::Error;
+use crate::lanes::Lanes;
 pub use crate::memory::IdleMemory;
 use crate::memory::{Creator, Slots};
 use crate::network::{Gateway, NetworkSettings};
@@ -20,7 +22,7 @@ use crate::shares::Shares;
 use crate::stacks::Stacks;
 
 /// Settings of a [`Runtime`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Options {
     /// Where machine code, unpacked files and the Python base are kept. It may be deleted while nothing runs.
     pub cache: PathBuf,
@@ -61,6 +63,11 @@ impl Options {
             makes_bases: false,
         }
     }
+
+    /// The memories that invocations take turns in: none so far.
+    pub(crate) fn memories(&self) -> Arc<Slots> {
+        Arc::new(Slots::new(self.max_concurrent as usize, self.keep_resident_bytes, self.dump_memory.clone()))
+    }
 }
 
 /// Runs tools. Cheap to clone.
@@ -76,19 +83,37 @@ pub(crate) struct Shared {
     pub(crate) slots: Arc<Semaphore>,
     memories: Arc<Slots>,
     pub(crate) shares: Arc<Shares>,
-    /// Where tools are unpacked and compiled before they have their place in the cache.
-    pub(crate) work: Work,
+    pub(crate) lanes: Lanes,
+    pub(crate) cache: Cache,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) options: Options,
+}
+
+/// What a process opens before it is confined.
+pub(crate) struct Opened {
+    pub(crate) memories: Arc<Slots>,
+    pub(crate) gateway: Gateway,
 }
 
 impl Runtime {
     /// Makes the engine and starts the clock.
     pub fn new(options: Options) -> Result<Self, Error> {
+        let cache = Cache::open(&options.cache, options.makes_bases)?;
+        let memories = options.memories();
+        let gateway = Gateway::new(options.network.clone());
+        if !options.network.ca_files.is_empty() {
+            // A file that cannot be read is the operator's to mend now, and not a tool's to stumble over later.
+            gateway.connector()?;
+        }
+        Self::of(options, cache, Opened { memories, gateway }, Lanes::default())
+    }
+
+    /// Puts it together. Guests that compute for long go to the lanes.
+    pub(crate) fn of(options: Options, cache: Cache, opened: Opened, lanes: Lanes) -> Result<Self, Error> {
+        let Opened { memories, gateway } = opened;
         let fault = |source: wasmtime::Error| Error::internal("start the engine", anyhow::Error::from(source));
         let mut config = sandbox::engine_config();
         let waiting = options.max_concurrent as usize;
-        let memories = Arc::new(Slots::new(waiting, options.keep_resident_bytes, options.dump_memory.clone()));
         config
             .with_host_memory(Arc::new(Creator(Arc::clone(&memories))))
             .with_host_stack(Arc::new(Stacks::new(waiting)));
@@ -96,15 +121,18 @@ impl Runtime {
         Ticker::start(&engine).map_err(|source| Error::internal("start the clock", source))?;
         let linker = sandbox::linker(&engine).map_err(fault)?;
         let slots = Arc::new(Semaphore::new(options.max_concurrent as usize));
-        let shares = Shares::new(options.processors);
-        let work = Work::open(&options.cache).map_err(|source| Error::internal("open the cache", source))?;
-        let gateway = Arc::new(Gateway::new(options.network.clone()));
-        if !options.network.ca_files.is_empty() {
-            // A file that cannot be read is the operator's to mend now, and not a tool's to stumble over later.
-            gateway.connector()?;
-        }
+        let weak = engine.weak();
+        let hurry = move || {
+            if let Some(engine) = weak.upgrade() {
+                engine.increment_epoch();
+            }
+        };
+        let shares = Shares::new(options.processors, hurry);
+        let gateway = Arc::new(gateway);
         let bases = Bases::default();
-        Ok(Self { shared: Arc::new(Shared { engine, linker, bases, slots, memories, shares, work, gateway, options }) })
+        Ok(Self {
+            shared: Arc::new(Shared { engine, linker, bases, slots, memories, shares, lanes, cache, gateway, options }),
+        })
     }
 
     /// Loads a built tool by the SHA-256 of its bytes, which are read only where the cache does not have it. Afterwards
@@ -113,7 +141,12 @@ impl Runtime {
     ///
     /// It blocks, and must not be called on a thread of an async executor.
     pub fn load(&self, sha256: &str, read: impl FnOnce() -> std::io::Result<Vec<u8>>) -> Result<Tool, Error> {
-        Tool::load(&self.shared, sha256, read)
+        Tool::of(&self.shared, self.shared.cache.unpack(sha256, read)?)
+    }
+
+    /// Loads a tool that the cache has.
+    pub(crate) fn find(&self, sha256: &str) -> Result<Tool, Error> {
+        Tool::of(&self.shared, self.shared.cache.find(sha256)?.ok_or_else(cache::gone)?)
     }
 
     /// Loads a built tool from a file.
@@ -129,6 +162,6 @@ impl Runtime {
 
     /// The folder that the runtime keeps its files in.
     pub fn cache(&self) -> &Path {
-        &self.shared.options.cache
+        self.shared.cache.folder()
     }
 }

@@ -9,8 +9,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use sdk::artifact::Label;
 use sdk::egress::Egress;
 use sdk::sandbox::{self, Host, Logs};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::Store;
 use zeroize::Zeroizing;
 
 use crate::component::Tool;
@@ -18,6 +21,7 @@ use crate::error::Error;
 use crate::memory;
 use crate::network::{BoundSecrets, Session};
 use crate::outcome::{Failure, Outcome, Report};
+use crate::shares::Spent;
 
 /// The most that one invocation may use.
 pub type Limits = sandbox::Limits;
@@ -26,7 +30,7 @@ pub type Limits = sandbox::Limits;
 #[derive(Debug, Serialize)]
 pub struct Call<'a> {
     /// The input, already held against the schema.
-    pub parameters: &'a Value,
+    pub parameters: Parameters<'a>,
     /// Whether this is a simulation.
     pub mode: Mode,
     /// Environment variables, secret ones among them.
@@ -46,6 +50,28 @@ pub struct Call<'a> {
     /// Whether what the tool prints is shown on standard error as it comes, beside being kept.
     #[serde(skip)]
     pub echoes_logs: bool,
+}
+
+/// An input, as a value or as it is written.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(untagged)]
+pub enum Parameters<'a> {
+    /// A value.
+    Value(&'a Value),
+    /// JSON that nobody here has to understand.
+    Json(&'a RawValue),
+}
+
+impl<'a> From<&'a Value> for Parameters<'a> {
+    fn from(value: &'a Value) -> Self {
+        Self::Value(value)
+    }
+}
+
+impl<'a> From<&'a RawValue> for Parameters<'a> {
+    fn from(json: &'a RawValue) -> Self {
+        Self::Json(json)
+    }
 }
 
 /// A text that `Debug` does not show, and that is wiped from memory when it is dropped.
@@ -71,7 +97,7 @@ impl std::fmt::Debug for Hidden {
 }
 
 /// How the tool is to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// For real.
@@ -82,9 +108,9 @@ pub enum Mode {
 
 impl<'a> Call<'a> {
     /// A call without variables.
-    pub fn new(parameters: &'a Value, mode: Mode) -> Self {
+    pub fn new(parameters: impl Into<Parameters<'a>>, mode: Mode) -> Self {
         Self {
-            parameters,
+            parameters: parameters.into(),
             mode,
             env: BTreeMap::new(),
             user_variables: BTreeMap::new(),
@@ -96,12 +122,25 @@ impl<'a> Call<'a> {
     }
 }
 
+/// What remains of an instance that has answered. Dropping it makes its memory clean for the next one.
+pub(crate) struct Remains(
+    #[expect(dead_code, reason = "it is there to be dropped")] Option<(Store<Host>, OwnedSemaphorePermit)>,
+);
+
 impl Tool {
     /// Runs the tool once. The limits are the host's; the author's own apply where they are lower.
     pub async fn invoke(&self, call: &Call<'_>, limits: &Limits) -> Result<Report, Error> {
+        let (report, remains) = self.invoke_and_leave(call, limits).await?;
+        // Making its memory clean again takes a while, in which the result can already be on its way.
+        tokio::spawn(async move { drop(remains) });
+        Ok(report)
+    }
+
+    /// The same, for whoever first hands on the result and then drops what remains of the instance.
+    pub(crate) async fn invoke_and_leave(&self, call: &Call<'_>, limits: &Limits) -> Result<(Report, Remains), Error> {
         let limits = self.narrowed(limits);
         if self.inner.image.len() > limits.memory_bytes {
-            return Ok(Report::of(Failure::no_room(self.inner.image.len(), &limits)));
+            return Ok((Report::of(Failure::no_room(self.inner.image.len(), &limits)), Remains(None)));
         }
         let slots = Arc::clone(&self.shared.slots);
         let slot = slots.acquire_owned().await.map_err(|source| Error::internal("wait for a slot", source))?;
@@ -110,7 +149,7 @@ impl Tool {
         let deadline = started + limits.wall_clock;
         let logs = if call.echoes_logs { Logs::echoed } else { Logs::new }(limits.log_bytes);
         let fault = |source: wasmtime::Error| Error::internal("start an instance", anyhow::Error::from(source));
-        let Label { egress, bound_secrets, .. } = &self.inner.label;
+        let Label { egress, bound_secrets, .. } = self.unpacked().label();
         let mut env = Cow::Borrowed(&call.env);
         let bound = match bound_secrets.is_empty() {
             true => BoundSecrets::default(),
@@ -118,18 +157,25 @@ impl Tool {
         };
         let network = Arc::new(Session::new(&self.shared.gateway, &call.tenant, egress.clone(), bound));
         let guests_network = Arc::clone(&network);
-        let host = Host::new(&self.inner.mounts, guests_network, &logs, &limits).map_err(fault)?;
+        let host = Host::new(self.unpacked().mounts(), guests_network, &logs, &limits).map_err(fault)?;
         let request = request(call, &env, egress, limits.wall_clock)?;
 
         let mut store = sandbox::store(&self.shared.engine, host, deadline, &limits);
-        let mut startup = Duration::ZERO;
-        let answered = self.shared.shares.fair(&call.tenant, async {
-            let instance = self.inner.pre.instantiate_async(&mut store);
-            let instance = memory::with_image(&self.inner.image, instance).await.map_err(fault)?;
-            startup = started.elapsed();
-            Ok(instance.call_invoke(&mut store, &request).await)
-        });
-        let answered = match tokio::time::timeout_at(deadline.into(), answered).await {
+        let spent = Arc::<Spent>::default();
+        let (tool, tenant, counted) = (self.clone(), Arc::clone(&call.tenant), Arc::clone(&spent));
+        let run = async move {
+            let mut startup = Duration::ZERO;
+            let answered = tool.shared.shares.fair(&tenant, &counted, async {
+                let instance = tool.inner.pre.instantiate_async(&mut store);
+                let instance = memory::with_image(&tool.inner.image, instance).await.map_err(fault)?;
+                startup = started.elapsed();
+                Ok(instance.call_invoke(&mut store, &request).await)
+            });
+            let answered = tokio::time::timeout_at(deadline.into(), answered).await;
+            (answered, startup, store)
+        };
+        let (answered, startup, store) = self.shared.lanes.run(&spent, run).await;
+        let answered = match answered {
             Ok(Err(error)) => return Err(error),
             Ok(Ok(answered)) => Some(answered),
             Err(_elapsed) => None,
@@ -146,17 +192,13 @@ impl Tool {
             Some(Err(error)) => Outcome::Failed(Failure::crashed(&error, memory.refused, &limits)),
         };
         let (peak_memory_bytes, network) = (memory.peak_bytes, network.used());
-        // Making its memory clean again takes a while, in which the result can already be on its way.
-        tokio::spawn(async move { drop((store, slot)) });
-        Ok(Report { outcome, logs: logs.take(), startup, duration, peak_memory_bytes, network })
+        let report = Report { outcome, logs: logs.take(), startup, duration, peak_memory_bytes, network };
+        Ok((report, Remains(Some((store, slot)))))
     }
 
-    pub(crate) fn narrowed(&self, limits: &Limits) -> Limits {
-        let label = &self.inner.label;
-        let wall_clock = label.timeout().map_or(limits.wall_clock, |own| own.min(limits.wall_clock));
-        let own_memory = label.memory_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
-        let memory_bytes = limits.memory_bytes.min(own_memory).min(self.shared.options.max_memory_bytes);
-        Limits { wall_clock, memory_bytes, ..limits.clone() }
+    fn narrowed(&self, limits: &Limits) -> Limits {
+        let limits = self.unpacked().narrowed(limits);
+        Limits { memory_bytes: limits.memory_bytes.min(self.shared.options.max_memory_bytes), ..limits }
     }
 }
 

@@ -20,7 +20,7 @@ pub enum Outcome {
 }
 
 /// Why a tool failed, in words for the caller.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
     /// The exception's type, or one of the names below.
     pub exception_type: String,
@@ -40,6 +40,9 @@ pub const OUTPUT_TOO_LARGE: &str = "ToolOutputTooLarge";
 pub const CRASHED: &str = "ToolCrashed";
 /// The tool asked for a connection that its project does not name.
 pub const EGRESS_DENIED: &str = "EgressDenied";
+
+/// How much longer than an output an exception may be with its frames: the SDK's own bounds together are less.
+pub(crate) const MOST_FAILURE_BYTES: usize = 1 << 20;
 
 /// The names that are no exception of the tool's own.
 pub const STOPPED: [&str; 5] = [TIMEOUT, OUT_OF_MEMORY, OUTPUT_TOO_LARGE, CRASHED, EGRESS_DENIED];
@@ -80,6 +83,11 @@ impl Failure {
         Self { exception_type: exception_type.to_owned(), message, stack_trace: Vec::new() }
     }
 
+    /// The process that the tool ran in has ended.
+    pub(crate) fn lost() -> Self {
+        Self::stopped(CRASHED, "the process that the tool ran in ended before the tool did".to_owned())
+    }
+
     pub(crate) fn out_of_time(limits: &Limits) -> Self {
         let limit = limits.wall_clock;
         Self::stopped(TIMEOUT, format!("the tool was stopped at its time limit of {limit:?}"))
@@ -108,6 +116,11 @@ impl Failure {
         let sandbox::Failure { exception_type, message, stack_trace } = failure;
         if memory_refused && exception_type == "MemoryError" {
             return Self { stack_trace, ..Self::out_of_memory(limits) };
+        }
+        // The SDK keeps it short; what a tool has put in the SDK's place may not.
+        let length = exception_type.len() + message.len() + stack_trace.iter().map(String::len).sum::<usize>();
+        if length > limits.output_bytes.saturating_add(MOST_FAILURE_BYTES) {
+            return Self::output_too_large(limits);
         }
         Self { exception_type, message, stack_trace }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// One thing that is wrong with a project: what, where, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Problem {
     /// What is wrong.
     pub message: String,

@@ -1,16 +1,17 @@
 //! The second snapshot: the base imports a tool, and what it has become is written as a component.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use wasmtime::component::{Instance, TypedFunc};
 use wasmtime::{Engine, Store};
 
 use crate::artifact::{self, Artifact, Description, Label};
 use crate::base::Base;
-use crate::dependencies::Packages;
+use crate::dependencies::{Packages, site};
 use crate::error::Error;
 use crate::immortal;
 use crate::input_schema::InputSchema;
@@ -92,7 +93,18 @@ impl Snapshotter {
     ///
     /// It blocks for about a second, and must not be called on a thread of an async executor.
     pub fn build(&self, project: &Project, packages: &Packages, limits: &Limits) -> Result<Artifact, Error> {
-        let Draft { label, image, archive, logs, .. } = self.draft(project, packages, limits)?;
+        self.build_by(project, packages, limits, |import| self.loader.import(import))
+    }
+
+    /// The same, where the import itself is carried out by somebody else, such as another process.
+    pub fn build_by(
+        &self,
+        project: &Project,
+        packages: &Packages,
+        limits: &Limits,
+        import: impl FnOnce(&Import) -> Result<Imported, Error>,
+    ) -> Result<Artifact, Error> {
+        let Draft { label, image, archive, logs, .. } = self.draft_by(project, packages, limits, import)?;
         let component = merge::complete(&self.base.rest()?, &image);
         Artifact::new(component, label, archive, packages.archive()?, logs)
     }
@@ -101,14 +113,29 @@ impl Snapshotter {
     ///
     /// It blocks, and must not be called on a thread of an async executor.
     pub fn draft(&self, project: &Project, packages: &Packages, limits: &Limits) -> Result<Draft, Error> {
+        self.draft_by(project, packages, limits, |import| self.loader.import(import))
+    }
+
+    fn draft_by(
+        &self,
+        project: &Project,
+        packages: &Packages,
+        limits: &Limits,
+        import: impl FnOnce(&Import) -> Result<Imported, Error>,
+    ) -> Result<Draft, Error> {
         let (archive, stage) = self.stage(project)?;
-        let mounts = self.mounts(&stage, packages);
         let manifest = &project.manifest;
-        let loaded = self.loader.load(&mounts, &manifest.name, &manifest.entry_point, limits);
-        let loaded = loaded.map_err(|error| error.located(MANIFEST, manifest.entry_point_line))?;
-        let Loaded { image, description, logs } = loaded;
+        let imported = import(&Import {
+            name: manifest.name.clone(),
+            entry_point: manifest.entry_point.clone(),
+            files: stage.path().to_owned(),
+            packages: packages.mount().map(|mount| mount.host),
+            limits: limits.clone(),
+        });
+        let imported = imported.map_err(|error| error.located(MANIFEST, manifest.entry_point_line))?;
+        let Imported { memory, description, logs } = imported;
         let label = Label::new(&self.base.key, description, &project.manifest, packages);
-        Ok(Draft { label, image, files: stage, archive, logs })
+        Ok(Draft { label, image: Image::new(&memory), files: stage, archive, logs })
     }
 
     /// Imports a project of which something is known to be wrong, and says what else is. Where packages are missing that
@@ -117,7 +144,7 @@ impl Snapshotter {
     /// It blocks, and must not be called on a thread of an async executor.
     pub fn survey(&self, project: &Project, packages: &Packages, has_all: bool, limits: &Limits) -> Result<(), Error> {
         let (_, stage) = self.stage(project)?;
-        let mounts = self.mounts(&stage, packages);
+        let mounts = self.loader.mounts(stage.path(), packages.mount().map(|mount| mount.host).as_deref());
         let manifest = &project.manifest;
         let mut request = LoadRequest::new(&mounts, &manifest.name, &manifest.entry_point, None);
         request.is_incomplete = !has_all;
@@ -135,15 +162,6 @@ impl Snapshotter {
         artifact::unpack(&archive, stage.path()).map_err(|source| Error::internal("stage the project", source))?;
         Ok((archive, stage))
     }
-
-    fn mounts(&self, stage: &TempDir, packages: &Packages) -> Vec<Mount> {
-        let mut mounts = vec![
-            Mount { host: self.base.python(), guest: "/python", access: Access::Read },
-            Mount { host: stage.path().to_owned(), guest: "/tool", access: Access::Read },
-        ];
-        mounts.extend(packages.mount());
-        mounts
-    }
 }
 
 /// A project that was imported and not written as a file.
@@ -159,8 +177,34 @@ pub struct Draft {
     archive: Vec<u8>,
 }
 
+/// What is to be imported, in the words of whoever may carry it out in another process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Import {
+    name: String,
+    entry_point: String,
+    /// The project's folder.
+    files: PathBuf,
+    /// The folder of its packages.
+    packages: Option<PathBuf>,
+    /// What importing may use.
+    pub limits: Limits,
+}
+
+/// What a guest has become that has imported a project.
+#[derive(Debug)]
+pub struct Imported {
+    /// Its linear memory.
+    pub memory: Vec<u8>,
+    /// What the tool says of itself.
+    pub description: Description,
+    /// What was printed.
+    pub logs: String,
+}
+
 /// The base as machine code, ready to import projects.
 pub struct Loader {
+    /// The standard library's folder.
+    python: PathBuf,
     engine: Engine,
     pre: ToolPre<Host>,
     variables: Vec<i32>,
@@ -175,23 +219,31 @@ struct Answer {
     immortal: String,
 }
 
-/// What a guest has become that has imported a project.
-struct Loaded {
-    image: Image,
-    description: Description,
-    logs: String,
-}
-
 impl Loader {
     /// Maps the base's machine code.
-    pub(crate) fn open(base: &Base) -> Result<Self, Error> {
+    pub fn open(base: &Base) -> Result<Self, Error> {
         let fault = |source: wasmtime::Error| Error::internal("open the base", anyhow::Error::from(source));
         let engine = Engine::new(&sandbox::engine_config()).map_err(fault)?;
         Ticker::start(&engine).map_err(|source| Error::internal("start the clock", source))?;
         let mut linker = sandbox::linker(&engine).map_err(fault)?;
         linker.root().module(merge::IMAGE, &base.image(&engine)?).map_err(fault)?;
         let pre = linker.instantiate_pre(&base.code(&engine)?).map_err(fault)?;
-        Ok(Self { pre: ToolPre::new(pre).map_err(fault)?, engine, variables: base.variables()? })
+        let (python, pre) = (base.python(), ToolPre::new(pre).map_err(fault)?);
+        Ok(Self { python, pre, engine, variables: base.variables()? })
+    }
+
+    /// Imports a project.
+    ///
+    /// It blocks, and must not be called on a thread of an async executor.
+    pub fn import(&self, import: &Import) -> Result<Imported, Error> {
+        let Import { name, entry_point, files, packages, limits } = import;
+        self.load(&self.mounts(files, packages.as_deref()), name, entry_point, limits)
+    }
+
+    fn mounts(&self, files: &Path, packages: Option<&Path>) -> Vec<Mount> {
+        let mount = |host: &Path, guest| Mount { host: host.to_owned(), guest, access: Access::Read };
+        let own = [mount(&self.python, "/python"), mount(files, "/tool")];
+        own.into_iter().chain(packages.map(|packages| mount(packages, site::GUEST))).collect()
     }
 
     /// Imports and throws away.
@@ -199,7 +251,7 @@ impl Loader {
         self.load(mounts, name, entry_point, limits).map(drop)
     }
 
-    fn load(&self, mounts: &[Mount], name: &str, entry_point: &str, limits: &Limits) -> Result<Loaded, Error> {
+    fn load(&self, mounts: &[Mount], name: &str, entry_point: &str, limits: &Limits) -> Result<Imported, Error> {
         let logs = Logs::new(limits.log_bytes);
         let request = LoadRequest::new(mounts, name, entry_point, None);
         let loaded = within(limits, &request, async |deadline| {
@@ -212,7 +264,7 @@ impl Loader {
             }
             Ok((guest.measure(&self.variables, &immortal).await?, description))
         });
-        loaded.map(|(image, description)| Loaded { image, description, logs: logs.take() })
+        loaded.map(|(memory, description)| Imported { memory, description, logs: logs.take() })
     }
 
     /// Runs the project's tests, shows what they print, and answers pytest's exit code.
@@ -284,7 +336,7 @@ struct Measurable {
 impl Measurable {
     /// Lets the guest forget what belongs to its host, and takes its memory. The variables have to be as they were: the
     /// code that every tool shares has their values in it.
-    async fn measure(mut self, variables: &[i32], immortal: &str) -> Result<Image, Error> {
+    async fn measure(mut self, variables: &[i32], immortal: &str) -> Result<Vec<u8>, Error> {
         let fault = |source: wasmtime::Error| Error::internal("measure the guest", anyhow::Error::from(source));
         let reset: TypedFunc<(), ()> = self.instance.get_typed_func(&mut self.store, reset::EXPORT).map_err(fault)?;
         reset.call_async(&mut self.store, ()).await.map_err(fault)?;
@@ -297,7 +349,7 @@ impl Measurable {
             Some((mut memory, left)) if left == variables => {
                 immortal::mark(&mut memory, immortal)
                     .map_err(|source| Error::internal("make objects immortal", source))?;
-                Ok(Image::new(&memory))
+                Ok(memory)
             }
             Some((_, left)) => {
                 let message = format!("the variables are {left:?}, and were {variables:?}");

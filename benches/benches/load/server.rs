@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use benches::{family, memory_mb};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -53,13 +54,14 @@ impl Server {
 
     /// What it takes now.
     pub fn taken(&self) -> Result<Taken> {
-        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let status = fs_err::read_to_string(process.join("status"))?;
-        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
-        let kibibytes: f64 = kibibytes.context("no memory")?.parse()?;
-        let files = fs_err::read_dir(process.join("fd"))?.count();
-        let disk_bytes = size(&self.path("data"));
-        Ok(Taken { resident_mb: kibibytes * 1024.0 / 1e6, files: files as f64, disk_mb: disk_bytes as f64 / 1e6 })
+        // The server, and the process that tools run in.
+        let processes = family(self.child.id())?;
+        let files = |id: &u32| std::fs::read_dir(format!("/proc/{id}/fd")).map_or(0, Iterator::count);
+        Ok(Taken {
+            resident_mb: memory_mb(&processes, "VmRSS"),
+            files: processes.iter().map(files).sum::<usize>() as f64,
+            disk_mb: size(&self.path("data")) as f64 / 1e6,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The service in this process, and a client that signs in, pushes, publishes and invokes over HTTP.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,10 +17,20 @@ use serde_json::{Value, json};
 pub fn config(data: &Path) -> Result<Config> {
     let mut config = Config::for_folder(data)?;
     config.cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolplane-cache");
+    config.sandbox.worker = Some(program()?);
     config.rate_limits.reads_per_minute = 0;
     config.rate_limits.writes_per_minute = 0;
     config.rate_limits.publishes_per_minute = 0;
     Ok(config)
+}
+
+/// The service's program, of which the benches start the process that tools run in.
+fn program() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let profile = own.parent().and_then(Path::parent).context("the bench is in the folder `deps` of a profile")?;
+    let program = profile.join("control-plane");
+    ensure!(program.is_file(), "there is no {}: run `cargo build --release --workspace` first", program.display());
+    Ok(program)
 }
 
 /// Opens the service.

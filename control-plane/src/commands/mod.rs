@@ -11,6 +11,7 @@ mod serve;
 mod settings;
 mod swap;
 mod verify;
+mod worker;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -44,6 +45,9 @@ enum Command {
     Prepare(prepare::Arguments),
     /// Print the contract as an OpenAPI document.
     Openapi(openapi::Arguments),
+    /// Run tools for a server, which starts this by itself.
+    #[command(hide = true)]
+    Worker(worker::Arguments),
     /// Do the main job once, for real, in a temporary folder.
     Demo(demo::Arguments),
 }
@@ -68,17 +72,26 @@ pub fn execute(arguments: Arguments) -> Result<()> {
         Command::Prepare(arguments) => Box::pin(prepare::execute(arguments)),
         Command::Openapi(arguments) => Box::pin(async { openapi::execute(arguments) }),
         Command::Demo(arguments) => Box::pin(demo::execute(arguments)),
+        Command::Worker(arguments) => {
+            start_log("info", arguments.log_format);
+            // Without an executor of this one's: it confines the process while that has one thread.
+            return worker::execute();
+        }
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Json => log.json().with_current_span(true).with_span_list(false).init(),
-        LogFormat::Pretty => log.init(),
-    }
+    start_log(level, format);
     let executor = tokio::runtime::Runtime::new().context("failed to start an executor")?;
     let outcome = executor.block_on(work);
     // Whoever asked for something has an answer by now. What may still run is the making of the Python base, which takes
     // effect only once it is whole.
     executor.shutdown_timeout(BACKGROUND_ENDS_WITHIN);
     outcome
+}
+
+fn start_log(level: &str, format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => log.json().with_current_span(true).with_span_list(false).init(),
+        LogFormat::Pretty => log.init(),
+    }
 }

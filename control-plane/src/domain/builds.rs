@@ -12,6 +12,7 @@ use sdk::dependencies::{self, LOCK, Lock, resolve};
 use sdk::libraries::Libraries;
 use sdk::project::{MANIFEST, Manifest, Project};
 use sdk::sandbox::Limits;
+use sdk::snapshot::Import;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -151,7 +152,10 @@ impl App {
             ..Limits::for_build()
         };
         let snapshotter = self.snapshotters.of(installed.base()).map_err(refused)?;
-        let import = || snapshotter.build(&project, &installed, &limits).map_err(refused);
+        // On this thread, which may wait: the import itself is the worker's.
+        let executor = tokio::runtime::Handle::current();
+        let import = |import: &Import| executor.block_on(self.worker.import(&installed.base().key, import));
+        let import = || snapshotter.build_by(&project, &installed, &limits, import).map_err(refused);
         let artifact = steps.take_blocking(Step::Import, import)?;
         self.config.testing.stop_at.pass(Place::ToolImported);
         check_size(artifact.bytes.len(), settings.max_component_mib)?;

@@ -1,7 +1,7 @@
 //! Inputs against a tool's schema. Nothing runs unless every input conforms.
 
 use anyhow::Context;
-use runtime::component::Tool as LoadedTool;
+use runtime::cache::Unpacked;
 use runtime::input::InputLimits;
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ const QUICK_STEPS: u64 = 10_000;
 
 impl App {
     /// Holds all inputs against the tool's schema and says everything that does not conform.
-    pub(crate) async fn check_inputs(&self, loaded: &LoadedTool, inputs: &[Input]) -> Result<()> {
+    pub(crate) async fn check_inputs(&self, loaded: &Unpacked, inputs: &[Input]) -> Result<()> {
         let settings = &self.config.invoke;
         let limits = InputLimits { steps: settings.schema_steps, mismatches: settings.schema_mismatches };
         let quick = InputLimits { steps: QUICK_STEPS.min(limits.steps), ..limits };
@@ -51,7 +51,7 @@ impl From<Unchecked> for Error {
 }
 
 fn check<'a>(
-    loaded: &LoadedTool,
+    loaded: &Unpacked,
     inputs: impl Iterator<Item = &'a Value>,
     limits: &InputLimits,
 ) -> Result<(), Unchecked> {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use runtime::component::Tool as LoadedTool;
-use runtime::invoke::{Call, Hidden, Limits, Mode as RunMode};
+use runtime::cache::Unpacked;
+use runtime::invoke::{Call, Hidden, Limits, Mode as RunMode, Parameters};
 use runtime::network::NetworkUse;
 use runtime::outcome::{self, Failure, Outcome, Report};
 use serde_json::Value;
@@ -63,7 +63,7 @@ pub struct Invoked {
 
 /// A tool that may run, with a ticket for each of its inputs.
 pub(crate) struct Admitted {
-    pub(crate) loaded: LoadedTool,
+    pub(crate) loaded: Unpacked,
     pub(crate) tickets: Vec<Ticket>,
 }
 
@@ -109,11 +109,9 @@ impl App {
         let runs = request.inputs.into_iter().zip(tickets).map(|(input, ticket)| {
             let source = request.source.clone().unwrap_or_else(|| default_source(caller, input.mode));
             let (loaded, variables, tenant) = (loaded.clone(), Arc::clone(&variables), Arc::clone(&tenant));
-            let run = self
-                .guests
-                .spawn(Arc::clone(self).run_once(loaded, variables, tenant, input, ticket).in_current_span());
+            let run = Arc::clone(self).run_once(loaded, variables, tenant, input, ticket).in_current_span();
             async move {
-                let (id, created_at, inputs, report) = run.await.context("failed to run the tool")??;
+                let (id, created_at, inputs, report) = run.await?;
                 Ok::<_, Error>(record(tool, version, source, (id, created_at, inputs), report))
             }
         });
@@ -137,7 +135,7 @@ impl App {
     }
 
     /// Room for so many invocations of a tool, or none.
-    pub(crate) fn admit(&self, org: &OrgId, tool: &str, loaded: LoadedTool, count: usize) -> Result<Admitted> {
+    pub(crate) fn admit(&self, org: &OrgId, tool: &str, loaded: Unpacked, count: usize) -> Result<Admitted> {
         let memory_bytes = loaded.most_memory_bytes(&self.invoke_limits());
         let party = Party { org: org.clone(), tool: Arc::from(tool), memory_bytes };
         let tickets = self.invocations.admit(&party, count).inspect_err(|error| {
@@ -150,7 +148,7 @@ impl App {
     /// Runs a tool once, as soon as it has its turn.
     pub(crate) async fn run_once(
         self: Arc<Self>,
-        loaded: LoadedTool,
+        loaded: Unpacked,
         variables: Arc<OpenVariables>,
         tenant: Arc<str>,
         input: Input,
@@ -162,7 +160,7 @@ impl App {
         let (id, created_at) = (InvocationId::new(), Timestamp::now());
         let exposed = |value: &SecretString| Hidden::from(value.expose().to_owned());
         let call = Call {
-            parameters: &input.parameters,
+            parameters: Parameters::from(&input.parameters),
             mode: match input.mode {
                 Mode::Regular => RunMode::Regular,
                 Mode::ConversationSimulation => RunMode::ConversationSimulation,
@@ -179,7 +177,7 @@ impl App {
             echoes_logs: false,
         };
         self.metrics.invocations_running.inc();
-        let report = loaded.invoke(&call, &self.invoke_limits()).await;
+        let report = self.worker.invoke(loaded.sha256(), &call, &self.invoke_limits()).await;
         self.metrics.invocations_running.dec();
         let report = report.map_err(Error::from)?;
         self.count(ticket.tool(), input.mode, &report);

@@ -56,6 +56,7 @@ impl App {
         metrics.info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         metrics.tools_loaded.set(signed(self.loaded.len() as u64));
         metrics.store_size.set(signed(self.store.size_bytes()?));
+        metrics.blobs_size.set(signed(self.store.blobs().size_bytes()));
         metrics.data_free.set(signed(self.store.free_bytes()?));
         metrics.store_writable.set(i64::from(self.store.check_writable().is_ok()));
         let (mut records, mut behind) = (0, 0);
@@ -76,7 +77,29 @@ impl App {
             metrics.processor_time.inc_by((process.processor_s - metrics.processor_time.get()).max(0.0));
             metrics.started_at.set(process.started_at_s);
         }
+        let starts = &metrics.worker_starts;
+        starts.inc_by((self.worker.starts() as f64 - starts.get()).max(0.0));
+        let worker = self.worker.usage();
+        metrics.worker_memory.set(worker.map_or(0, |worker| signed(worker.resident_bytes)));
+        if let Some(worker) = worker {
+            let spent_s = self.worker_time.since_last(worker.pid, worker.processor.as_secs_f64());
+            metrics.worker_time.inc_by(spent_s);
+        }
         Ok(metrics.text()?)
+    }
+}
+
+/// How far the processor time of the process that tools run in was counted.
+#[derive(Debug, Default)]
+pub struct WorkerTime(Mutex<(u32, f64)>);
+
+impl WorkerTime {
+    /// What a process has spent since it was looked at last, or since it was started.
+    fn since_last(&self, pid: u32, spent_s: f64) -> f64 {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = if last.0 == pid { last.1 } else { 0.0 };
+        *last = (pid, spent_s);
+        (spent_s - before).max(0.0)
     }
 }
 
@@ -125,6 +148,13 @@ mod tests {
         let id = |number: u8| format!("{number:024x}");
         assert_eq!([1, 2, 3, 1].map(|number| labels.of(&id(number))), [id(1), id(2), OTHER.to_owned(), id(1)]);
         assert_eq!(labels.of(&"a".repeat(64)), TEST);
+    }
+
+    #[test]
+    fn the_time_of_another_process_begins_anew() {
+        let time = WorkerTime::default();
+        let looks = [(7, 1.0), (7, 1.5), (8, 0.25), (8, 0.25)];
+        assert_eq!(looks.map(|(pid, spent_s)| time.since_last(pid, spent_s)), [1.0, 0.5, 0.25, 0.0]);
     }
 
     #[test]

@@ -13,7 +13,6 @@ pub mod claims;
 pub mod commits;
 pub mod directories;
 pub mod files;
-pub mod guests;
 pub mod idempotency;
 pub mod inputs;
 pub mod invocations;

@@ -75,9 +75,9 @@ impl App {
         let tenant: Arc<str> = Arc::from(org.as_str());
         let runs = inputs.into_iter().zip(tickets).map(|(input, ticket)| {
             let (loaded, variables, tenant) = (loaded.clone(), Arc::clone(&variables), Arc::clone(&tenant));
-            let run = self.guests.spawn(Arc::clone(self).run_once(loaded, variables, tenant, input, ticket));
+            let run = Arc::clone(self).run_once(loaded, variables, tenant, input, ticket);
             async move {
-                let (_id, _created_at, _inputs, report) = run.await.context("failed to run the tool")??;
+                let (_id, _created_at, _inputs, report) = run.await?;
                 let duration_ms = duration_ms(&report);
                 Ok::<_, Error>(TestResult { status: status_of(report.outcome), duration_ms })
             }

@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -26,6 +27,8 @@ pub struct Blobs {
     failpoint: Failpoint,
     /// Read by who puts, written by who removes.
     removing: Arc<RwLock<()>>,
+    /// What all of them take, in bytes, as far as they were counted.
+    size: Arc<AtomicI64>,
 }
 
 impl Blobs {
@@ -33,7 +36,39 @@ impl Blobs {
     pub(super) fn open(folder: &Path, reserve: Arc<Reserve>, failpoint: Failpoint) -> Result<Self> {
         let unfinished = folder.join("unfinished");
         prepare(folder, &unfinished).map_err(|e| StoreError::file("prepare the folder of blobs", e))?;
-        Ok(Self { folder: folder.to_owned(), unfinished, reserve, failpoint, removing: Arc::default() })
+        let (removing, size) = Default::default();
+        let blobs = Self { folder: folder.to_owned(), unfinished, reserve, failpoint, removing, size };
+        let (counting, opened) = (blobs.clone(), SystemTime::now());
+        // There may be a million of them, and nobody waits for their size.
+        std::thread::Builder::new()
+            .name("blob sizes".to_owned())
+            .spawn(move || counting.count(opened))
+            .map_err(|e| StoreError::file("count blobs", e))?;
+        Ok(blobs)
+    }
+
+    /// What all of them take, in bytes. Soon after the start it is less than that.
+    pub fn size_bytes(&self) -> u64 {
+        self.size.load(Ordering::Relaxed).try_into().unwrap_or_default()
+    }
+
+    /// Counts those that were put before. Files may go meanwhile, and what cannot be read is not counted.
+    fn count(&self, opened: SystemTime) {
+        let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let shards = entries(&self.folder).filter(|shard| shard.path() != self.unfinished);
+        for metadata in shards.flat_map(|shard| entries(&shard.path())).filter_map(|blob| blob.metadata().ok()) {
+            if metadata.is_file() && metadata.modified().is_ok_and(|put_at| put_at < opened) {
+                self.grow(metadata.len());
+            }
+        }
+    }
+
+    fn grow(&self, bytes: u64) {
+        self.size.fetch_add(bytes.try_into().unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    fn shrink(&self, bytes: u64) {
+        self.size.fetch_sub(bytes.try_into().unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
     /// Keeps the content and gives its name. It is durable when this returns.
@@ -95,7 +130,13 @@ impl Blobs {
 
     /// Removes the content of a name, which nothing may name any more and nobody may be putting.
     pub(super) fn remove(&self, sha256: &str) -> Result<()> {
-        match fs_err::remove_file(self.path(sha256)) {
+        let path = self.path(sha256);
+        let removed = fs_err::metadata(&path).and_then(|metadata| {
+            fs_err::remove_file(&path)?;
+            self.shrink(metadata.len());
+            Ok(())
+        });
+        match removed {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::file("remove a blob", e).into()),
             _ => Ok(()),
         }
@@ -106,11 +147,12 @@ impl Blobs {
         // Whoever puts the same content meanwhile finds it and says so, or finds it gone and writes it.
         let _alone = self.removing.write().unwrap_or_else(PoisonError::into_inner);
         let path = self.path(sha256);
-        let put_at = fs_err::metadata(&path)?.modified()?;
-        if now.duration_since(put_at).unwrap_or_default() < age {
+        let metadata = fs_err::metadata(&path)?;
+        if now.duration_since(metadata.modified()?).unwrap_or_default() < age {
             return Ok(false);
         }
         fs_err::remove_file(path)?;
+        self.shrink(metadata.len());
         Ok(true)
     }
 
@@ -129,6 +171,7 @@ impl Blobs {
         if !is_there.map_err(|e| StoreError::file("look for a blob", e))? {
             self.reserve.check_for(size_bytes)?;
             write(&target).map_err(|e| StoreError::file("write a blob", e))?;
+            self.grow(size_bytes);
             self.failpoint.pass(Place::BlobWritten);
         }
         // Also when it was there: whoever is putting the same content may not have come as far as this.

@@ -53,9 +53,9 @@ pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Resul
     let started = Instant::now();
     let tool = super::single_runtime(cache, arguments.call.network())?.load_file(&built)?;
     let load = started.elapsed();
-    parameters.iter().try_for_each(|parameters| tool.check_input(parameters, &InputLimits::default()))?;
+    parameters.iter().try_for_each(|parameters| tool.unpacked().check_input(parameters, &InputLimits::default()))?;
     let calls = parameters.iter().map(|parameters| {
-        let call = arguments.call.call(parameters, tool.label(), &arguments.tool)?;
+        let call = arguments.call.call(parameters, tool.unpacked().label(), &arguments.tool)?;
         Ok(Call { echoes_logs: false, ..call })
     });
     let calls = calls.collect::<Result<Vec<_>, Error>>()?;

@@ -85,8 +85,8 @@ async fn watch(arguments: &Arguments, inputs: &[Input], drafts: &Arc<Drafts>) ->
 
 async fn run(arguments: &Arguments, draft: &Draft, input: &Input, saved: Option<SystemTime>) -> Result<(), Error> {
     let parameters = input.read()?;
-    draft.tool.check_input(&parameters, &InputLimits::default())?;
-    let call = arguments.call.call(&parameters, draft.tool.label(), &arguments.project)?;
+    draft.tool.unpacked().check_input(&parameters, &InputLimits::default())?;
+    let call = arguments.call.call(&parameters, draft.tool.unpacked().label(), &arguments.project)?;
     let report = draft.tool.invoke(&call, &Limits::default()).await?;
     let since_save_ms = saved.and_then(|saved| saved.elapsed().ok()).map(|elapsed| elapsed.as_secs_f64() * 1e3);
     if arguments.call.json {

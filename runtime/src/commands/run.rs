@@ -41,13 +41,13 @@ pub fn execute(arguments: Arguments, cache: &Path, settings: &Settings) -> Resul
     let built = super::built_file(&arguments.tool, cache, settings)?;
     let options = Options { dump_memory: arguments.dump_memory, ..super::single(cache, arguments.call.network()) };
     let tool = Runtime::new(options)?.load_file(&built)?;
-    tool.check_memory(&Limits::default()).map_err(sdk::Error::from)?;
+    tool.unpacked().check_memory(&Limits::default()).map_err(sdk::Error::from)?;
     // One that does not conform lets none run.
-    parameters.iter().try_for_each(|parameters| tool.check_input(parameters, &InputLimits::default()))?;
+    parameters.iter().try_for_each(|parameters| tool.unpacked().check_input(parameters, &InputLimits::default()))?;
     let executor = super::executor()?;
     let mut code = ExitCode::SUCCESS;
     for parameters in &parameters {
-        let call = arguments.call.call(parameters, tool.label(), &arguments.tool)?;
+        let call = arguments.call.call(parameters, tool.unpacked().label(), &arguments.tool)?;
         let report = executor.block_on(tool.invoke(&call, &Limits::default()))?;
         if arguments.call.json {
             println!("{}", shown::json(&report));

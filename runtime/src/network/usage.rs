@@ -3,13 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use super::settings::NetworkLimits;
 
 /// How many refusals are kept with their names. The rest is counted.
 const MOST_DENIED_NAMES: usize = 16;
 
 /// What an invocation has used of the network.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkUse {
     /// Connections that the tool opened.
     pub connections: u64,

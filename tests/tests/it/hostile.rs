@@ -121,6 +121,10 @@ const ESCAPES: &[(&str, Must)] = &[
     ("no_json", Return("{\"a\":1}")),
     ("a_patched_sdk", Return("patched")),
     ("a_patched_failure", ABORTED),
+    (
+        "a_patched_failure_that_is_long",
+        Fail("ToolOutputTooLarge", "the tool's output is longer than its limit of 65536 bytes"),
+    ),
     ("an_output_that_is_no_text", ABORTED),
     ("half_a_character", Return("�")),
     ("half_a_character_in_an_error", Fail("ValueError", "�")),

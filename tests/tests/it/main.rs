@@ -84,3 +84,4 @@ mod users;
 mod variables;
 mod versions;
 mod words;
+mod worker;

@@ -4,12 +4,14 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
 use crate::author::files_below;
 use crate::client::succeeded;
 use crate::programs;
 use crate::server::Server;
+use crate::worker::worker;
 
 #[tokio::test]
 async fn what_was_answered_is_there_after_a_kill() {
@@ -62,6 +64,10 @@ async fn sigterm_lets_an_invocation_end_and_says_at_once_that_nothing_more_is_ta
     while !client.page("/metrics").await.1.contains("toolplane_invocations_running 1") {}
 
     let installation = Arc::clone(&server.installation);
+    // A terminal and a service manager tell all processes at once.
+    for signal in [Signal::TERM, Signal::INT] {
+        kill_process(worker(&server), signal).unwrap();
+    }
     server.terminate();
     // The signal arrives when it arrives; from then on nothing is taken. Each time over a new connection, since the server
     // closes those that are idle.

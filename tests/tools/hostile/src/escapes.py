@@ -92,6 +92,13 @@ def a_patched_failure():
     raise ValueError("honest")
 
 
+def a_patched_failure_that_is_long():
+    from toolplane import failure, invoking
+
+    invoking.describe = lambda *_: failure.Failure("Patched", "\x01" * (8 << 20), [])
+    raise ValueError("honest")
+
+
 def an_output_that_is_no_text():
     from toolplane import invoking
 
