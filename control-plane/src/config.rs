@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use runtime::network::{NetworkLimits, NetworkSettings};
 use sdk::dependencies::Settings;
+use sdk::dependencies::pins::Pin;
 use sdk::dependencies::settings::{self, IndexUrl, Limits};
 use sdk::dependencies::wheel_index::WheelIndex;
 use serde::Deserialize;
@@ -162,6 +163,7 @@ table! {
     Packages {
         index_url: Option<IndexUrl>,
         extra_index_urls: Vec<IndexUrl>,
+        pins: Vec<Pin>,
         find_links: Option<PathBuf>,
         wheel_indexes: Vec<PathBuf>,
         offline: bool,
@@ -362,6 +364,7 @@ impl Packages {
             wheel_indexes,
             index_url: self.index_url.clone(),
             extra_index_urls: self.extra_index_urls.clone(),
+            pins: self.pins.clone(),
             find_links: self.find_links.clone(),
             network: match (self.offline, self.private_addresses) {
                 (true, _) => settings::Network::Off,

@@ -14,7 +14,13 @@ use super::Config;
 const PREFIX: &str = "TOOLPLANE_";
 
 /// Variables that the other program reads, too, or alone.
-const OTHERS: [&str; 3] = ["TOOLPLANE_INDEX_URL", "TOOLPLANE_EXTRA_INDEX_URL", "TOOLPLANE_FIND_LINKS"];
+const OTHERS: [&str; 5] = [
+    "TOOLPLANE_INDEX_URL",
+    "TOOLPLANE_EXTRA_INDEX_URL",
+    "TOOLPLANE_PIN_INDEX",
+    "TOOLPLANE_FIND_LINKS",
+    "TOOLPLANE_WHEEL_INDEX",
+];
 
 /// The variable that has a name of its own.
 const ALLOW_SWAP: &str = "TOOLPLANE_ALLOW_SWAP";
@@ -281,6 +287,8 @@ mod tests {
             ("TOOLPLANE_VAULT__KEY_FILE", "/run/key"),
             ("TOOLPLANE_DATA", ""),
             ("TOOLPLANE_INDEX_URL", "https://elsewhere.example"),
+            ("TOOLPLANE_PIN_INDEX", "a=https://elsewhere.example"),
+            ("TOOLPLANE_WHEEL_INDEX", "/srv/wheels"),
             ("HOME", "/root"),
         ];
         let config = layers(file, &variables).settle().unwrap();
@@ -317,7 +325,8 @@ mod tests {
     #[test]
     fn what_is_shown_holds_no_secret() {
         let file = "[[auth.keys]]\nid = \"a\"\nalgorithm = \"HS256\"\nvalue = \"hunter2\"\n\
-                    [packages]\nindex_url = \"https://ada:hunter2@index.example/simple\"\n";
+                    [packages]\nindex_url = \"https://ada:hunter2@index.example/simple\"\n\
+                    [[packages.pins]]\npackages = [\"acme-*\"]\nindex_url = \"https://ada:hunter2@pinned.example/\"\n";
         let shown = layers(file, &[("TOOLPLANE_PACKAGES__EXTRA_INDEX_URLS", "[\"https://hunter2@other.example/\"]")]);
         let shown = shown.shown().unwrap();
         assert!(!shown.contains("hunter2"), "{shown}");

@@ -47,6 +47,14 @@ pub struct Refused {
     place: (&'static str, Option<u32>),
 }
 
+impl Refused {
+    /// Refuses a package that a wheel was chosen for.
+    pub(super) fn of(chosen: &Chosen, why: String, remedy: String) -> Self {
+        let Package { name, version, .. } = chosen.package.clone();
+        Self { name, version: Some(version), why, remedy, place: chosen.told_at }
+    }
+}
+
 /// Chooses a wheel for each package that the lock has for the sandbox.
 pub fn choose(project: &Project, lock: &Lock, settings: &Settings) -> Result<Choices, Error> {
     let locked = lock.packages()?;

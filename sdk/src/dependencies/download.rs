@@ -9,13 +9,13 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use percent_encoding::percent_decode_str;
+use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
 use reqwest::header::LOCATION;
 use reqwest::redirect::Policy;
 use url::{Host, Url};
 
-use super::settings::{Network, Settings};
+use super::settings::{IndexUrl, Network, Settings};
 
 /// The most redirections of one file.
 const REDIRECTIONS: usize = 5;
@@ -36,11 +36,24 @@ impl<'a> Downloads<'a> {
 
     /// Begins one. The error says why it cannot be, without credentials.
     pub fn get(&self, url: &Url) -> Result<Response, String> {
+        self.follow(url)?.error_for_status().map_err(|error| self.told(&error))
+    }
+
+    /// The same, where nothing may be there.
+    pub fn find(&self, url: &Url) -> Result<Option<Response>, String> {
+        let response = self.follow(url)?;
+        if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
+            return Ok(None);
+        }
+        response.error_for_status().map(Some).map_err(|error| self.told(&error))
+    }
+
+    fn follow(&self, url: &Url) -> Result<Response, String> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTIONS {
             let response = self.get_one(&url)?;
             if !response.status().is_redirection() {
-                return response.error_for_status().map_err(|error| self.told(&error));
+                return Ok(response);
             }
             let next = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
             url = next.and_then(|next| url.join(next).ok()).ok_or("it redirects to nowhere")?;
@@ -53,12 +66,9 @@ impl<'a> Downloads<'a> {
             return Err("the network is not to be used, and the cache does not have it".to_owned());
         }
         let mut request = self.client(url)?.get(url.clone());
-        if let Some(index) = self.settings.indexes().find(|index| index.serves(url)) {
-            let index = index.expose();
-            if !index.username().is_empty() || index.password().is_some() {
-                let [user, password] = [index.username(), index.password().unwrap_or_default()].map(decoded);
-                request = request.basic_auth(user, Some(password));
-            }
+        let mut serving = self.settings.indexes().filter(|index| index.serves(url));
+        if let Some((user, password)) = serving.find_map(IndexUrl::credentials) {
+            request = request.basic_auth(user, Some(password));
         }
         let left = self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         request.timeout(left).send().map_err(|error| self.told(&error))
@@ -160,17 +170,12 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
     use super::*;
-    use crate::dependencies::settings::IndexUrl;
 
     #[test]
     fn a_redirection_is_judged_like_the_url_before_it() {

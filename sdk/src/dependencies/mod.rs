@@ -2,7 +2,7 @@
 //!
 //! The modules in reading order: [`settings`] (where packages come from, and how much of them), [`requirement`] and
 //! [`groups`] (what an author may write), `download` (what the network may be used for), `direct` (wheels by URL), [`uv`] and [`resolve`]
-//! (the lock of a project without one), [`lock`] (reading PEP 751), [`markers`] (which entries are for the sandbox),
+//! (the lock of a project without one), [`pins`], `held` and `vouching` (packages of one index alone), [`lock`] (reading PEP 751), [`markers`] (which entries are for the sandbox),
 //! [`wheel`] (what a file name promises), [`wheel_index`] (folders of wheels for the sandbox), [`natives`] (what is known of packages with compiled code), [`choice`] (a wheel
 //! for each package, or what to tell the author), [`fetch`], [`unpack`], [`site`] (the folder that is mounted).
 //!
@@ -10,23 +10,27 @@
 //! a file that is written here from parsed requirements.
 //!
 //! Kept in the cache: `wheels/` (archives by their SHA-256), `packages/` (unpacked, with bytecode, by base and SHA-256,
-//! and put together for a tool), `uv/` (what the index said), `locks/` (of projects without a lock of their own).
+//! and put together for a tool), `uv/` (what the index said), `locks/` (of projects without a lock of their own),
+//! `pinned/` (which wheels the indexes of pinned packages have).
 
 pub mod choice;
 mod direct;
 pub(crate) mod download;
 pub mod fetch;
 pub mod groups;
+mod held;
 pub mod lock;
 pub mod markers;
 pub mod natives;
 mod parallel;
+pub mod pins;
 pub mod requirement;
 pub mod resolve;
 pub mod settings;
 pub mod site;
 pub mod unpack;
 pub mod uv;
+mod vouching;
 pub mod wheel;
 pub mod wheel_index;
 
@@ -65,6 +69,7 @@ pub fn install(project: &Project, lock: &Lock, settings: &Settings, cache: &Path
             return Err(choice::tell(refused, project, lock, settings, cache));
         }
     };
+    vouching::check(&chosen, project, lock, settings, cache)?;
     let work = Work::open(cache).map_err(|source| Error::internal("make a folder", source))?;
     fetch::fetch(&chosen, project, settings, cache, &work)?;
     let packages: Vec<_> = chosen.into_iter().map(|chosen| chosen.package).collect();

@@ -9,10 +9,11 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use super::choice::Requirers;
+use super::choice::{Choices, Requirers};
+use super::held::Held;
 use super::lock::{LOCK, LOCK_BYTES, Lock, Origin, normalized};
 use super::settings::{Network, Settings};
-use super::{direct, markers, natives, uv};
+use super::{choice, direct, held, markers, natives, uv, vouching};
 use crate::error::{Error, Problem};
 use crate::progress::Progress;
 use crate::project::{MANIFEST, Project};
@@ -32,12 +33,23 @@ pub fn resolve(project: &Project, settings: &Settings, cache: &Path) -> Result<L
     progress.step("looking for uv");
     let program = uv::find_or_install(cache).map_err(|error| error.located(MANIFEST, first_line(project)))?;
     progress.step("resolving");
-    let mut text = compile(project, settings, cache, &program, Format::Lock)?;
+    let run = |format, held: Option<&Held>| compile(project, settings, cache, &program, format, held);
+    let mut text = match settings.pins.is_empty() {
+        true => run(Format::Lock, None)?,
+        false => held::resolve(project, settings, cache, run)?,
+    };
     // The folders are this machine's own; the lock names the files alone.
     for folder in folders(settings)?.into_iter().filter_map(|folder| url::Url::from_directory_path(folder).ok()) {
         text = text.replace(&format!("url = \"{folder}"), "path = \"");
     }
-    Ok(Lock { text: settings.scrubbed(&text), origin: Origin::Resolved })
+    let lock = Lock { text: settings.scrubbed(&text), origin: Origin::Resolved };
+    // What cannot be installed at all is told when it is to be.
+    if !settings.pins.is_empty()
+        && let Choices::Usable(chosen) = choice::choose(project, &lock, settings)?
+    {
+        vouching::check(&chosen, project, &lock, settings, cache)?;
+    }
+    Ok(lock)
 }
 
 /// The lock that was made before of the same requirements and settings, or a new one, which is kept.
@@ -76,15 +88,18 @@ fn kept(project: &Project, settings: &Settings, cache: &Path) -> PathBuf {
 /// Who requires each package, as far as uv can say.
 pub(super) fn requirers(project: &Project, settings: &Settings, cache: &Path) -> Requirers {
     let printed = uv::find_or_install(cache)
-        .and_then(|program| compile(project, settings, cache, &program, Format::Annotated))
+        .and_then(|program| compile(project, settings, cache, &program, Format::Annotated, None))
         // Without it the refusal is shorter, and no less true.
         .unwrap_or_default();
     parse_annotations(&printed)
 }
 
+/// What `uv` is to write.
 #[derive(Clone, Copy, PartialEq)]
-enum Format {
+pub(super) enum Format {
+    /// `pylock.toml`.
     Lock,
+    /// A list of requirements that says who requires each.
     Annotated,
 }
 
@@ -96,14 +111,16 @@ fn compile(
     cache: &Path,
     program: &Path,
     format: Format,
+    held: Option<&Held>,
 ) -> Result<String, Error> {
     let constraints = constraints(settings);
+    let run = Run { project, settings, cache, program, format, held };
     if !constraints.is_empty()
-        && let Ok(text) = compile_within(project, settings, cache, program, format, &constraints)
+        && let Ok(text) = run.within(&constraints)
     {
         return Ok(text);
     }
-    compile_within(project, settings, cache, program, format, "")
+    run.within("")
 }
 
 /// The newest version in the indexes of wheels, of each package that works with its native code alone.
@@ -119,71 +136,91 @@ fn constraints(settings: &Settings) -> String {
     constraints
 }
 
-fn compile_within(
-    project: &Project,
-    settings: &Settings,
-    cache: &Path,
-    program: &Path,
+/// One run of `uv`.
+struct Run<'a> {
+    project: &'a Project,
+    settings: &'a Settings,
+    cache: &'a Path,
+    program: &'a Path,
     format: Format,
-    constraints: &str,
-) -> Result<String, Error> {
-    let fault = |source: std::io::Error| Error::internal("resolve the dependencies", source);
-    let all_work = Work::open(cache).map_err(fault)?;
-    let work = all_work.folder().map_err(fault)?;
-    let folder = fs_err::canonicalize(work.path()).map_err(fault)?;
-    let direct = direct::fetch(project, settings, cache, &folder)?;
-    fs_err::write(folder.join(REQUIREMENTS), direct::requirements(project, &direct)).map_err(fault)?;
-    let output = folder.join(LOCK);
-    let cache = fs_err::canonicalize(cache).map_err(fault)?;
+    /// What is held to an index. None: no name is, and the indexes of pins are asked like others.
+    held: Option<&'a Held>,
+}
 
-    let mut command = uv::isolated(program, &folder);
-    command.args(["--no-config", "--quiet", "--no-progress", "--color", "never", "pip", "compile"]);
-    command.args(["--universal", "--python-version", markers::PYTHON, "--no-build", "--no-sources"]);
-    command.args(["--no-python-downloads", "--no-header", "--keyring-provider", "disabled"]);
-    command.arg("--cache-dir").arg(cache.join("uv"));
-    // uv has its own interpreter's folder where we installed it, and needs any that runs.
-    if let Some(python) = program.parent().map(|bin| bin.join("python")).filter(|python| python.is_file()) {
-        command.arg("--python").arg(python);
-    }
-    match format {
-        Format::Lock => command.args(["--format", "pylock.toml"]).arg("--output-file").arg(&output),
-        Format::Annotated => {
-            let output = folder.join("requirements.txt");
-            command.args(["--format", "requirements.txt"]).arg("--output-file").arg(output)
+impl Run<'_> {
+    fn within(&self, constraints: &str) -> Result<String, Error> {
+        let Self { project, settings, cache, program, format, held } = *self;
+        let fault = |source: std::io::Error| Error::internal("resolve the dependencies", source);
+        let all_work = Work::open(cache).map_err(fault)?;
+        let work = all_work.folder().map_err(fault)?;
+        let folder = fs_err::canonicalize(work.path()).map_err(fault)?;
+        let direct = direct::fetch(project, settings, cache, &folder)?;
+        let requirements = direct::requirements(project, &direct);
+        let (file, text) = match held {
+            None => (REQUIREMENTS, requirements),
+            Some(held) => (MANIFEST, held::manifest(&requirements, held)),
+        };
+        fs_err::write(folder.join(file), text).map_err(fault)?;
+        let output = folder.join(LOCK);
+        let cache = fs_err::canonicalize(cache).map_err(fault)?;
+
+        let mut command = uv::isolated(program, &folder);
+        command.args(["--no-config", "--quiet", "--no-progress", "--color", "never", "pip", "compile"]);
+        command.args(["--universal", "--python-version", markers::PYTHON, "--no-build"]);
+        command.args(["--no-python-downloads", "--no-header", "--keyring-provider", "disabled"]);
+        command.arg("--cache-dir").arg(cache.join("uv"));
+        // uv has its own interpreter's folder where we installed it, and needs any that runs.
+        if let Some(python) = program.parent().map(|bin| bin.join("python")).filter(|python| python.is_file()) {
+            command.arg("--python").arg(python);
         }
-    };
-    point_at_index(&mut command, settings)?;
-    if !constraints.is_empty() {
-        fs_err::write(folder.join(CONSTRAINTS), constraints).map_err(fault)?;
-        command.args(["--constraints", CONSTRAINTS]);
-    }
-    command.arg(REQUIREMENTS);
+        match format {
+            Format::Lock => command.args(["--format", "pylock.toml"]).arg("--output-file").arg(&output),
+            Format::Annotated => {
+                let output = folder.join("requirements.txt");
+                command.args(["--format", "requirements.txt"]).arg("--output-file").arg(output)
+            }
+        };
+        point_at_index(&mut command, settings, held)?;
+        if !constraints.is_empty() {
+            fs_err::write(folder.join(CONSTRAINTS), constraints).map_err(fault)?;
+            command.args(["--constraints", CONSTRAINTS]);
+        }
+        command.arg(file);
 
-    let ended = uv::run_bounded(command, &folder, settings.limits.resolve_time)?;
-    if ended.out_of_time {
-        let message = format!("resolving them took longer than {} s", settings.limits.resolve_time.as_secs());
-        let remedy =
-            "try again; narrow the versions that `dependencies` allows, or commit a lock made with `runtime lock`";
-        return Err(Problem::new(message, remedy).at(MANIFEST, Some(first_line(project))).into());
+        let ended = uv::run_bounded(command, &folder, settings.limits.resolve_time)?;
+        if ended.out_of_time {
+            let message = format!("resolving them took longer than {} s", settings.limits.resolve_time.as_secs());
+            let remedy =
+                "try again; narrow the versions that `dependencies` allows, or commit a lock made with `runtime lock`";
+            return Err(Problem::new(message, remedy).at(MANIFEST, Some(first_line(project))).into());
+        }
+        if !ended.succeeded {
+            return Err(unresolved(project, &settings.scrubbed(&direct::with_urls(ended.stderr, &direct))));
+        }
+        let output = if format == Format::Lock { output } else { folder.join("requirements.txt") };
+        if fs_err::metadata(&output).map_err(fault)?.len() > LOCK_BYTES {
+            let message = format!("their lock has more than {} MiB", LOCK_BYTES >> 20);
+            return Err(Problem::new(message, "depend on less").at(MANIFEST, Some(first_line(project))).into());
+        }
+        Ok(direct::with_urls(fs_err::read_to_string(output).map_err(fault)?, &direct))
     }
-    if !ended.succeeded {
-        return Err(unresolved(project, &settings.scrubbed(&direct::with_urls(ended.stderr, &direct))));
-    }
-    let output = if format == Format::Lock { output } else { folder.join("requirements.txt") };
-    if fs_err::metadata(&output).map_err(fault)?.len() > LOCK_BYTES {
-        let message = format!("their lock has more than {} MiB", LOCK_BYTES >> 20);
-        return Err(Problem::new(message, "depend on less").at(MANIFEST, Some(first_line(project))).into());
-    }
-    Ok(direct::with_urls(fs_err::read_to_string(output).map_err(fault)?, &direct))
 }
 
 /// Credentials travel in the environment: arguments can be seen by every user of the machine.
-fn point_at_index(command: &mut Command, settings: &Settings) -> Result<(), Error> {
+fn point_at_index(command: &mut Command, settings: &Settings, held: Option<&Held>) -> Result<(), Error> {
     if let Some(index) = &settings.index_url {
         command.env_remove("UV_INDEX_URL").env("UV_DEFAULT_INDEX", index.expose().as_str());
     }
-    if !settings.extra_index_urls.is_empty() {
-        let indexes: Vec<_> = settings.extra_index_urls.iter().map(|index| index.expose().as_str()).collect();
+    let mut indexes: Vec<_> = settings.extra_index_urls.iter().map(|index| index.expose().as_str()).collect();
+    match held {
+        Some(held) => held::authorize(command, held),
+        None => {
+            // A source would have to be one of a manifest, and there is none.
+            command.arg("--no-sources");
+            indexes.extend(settings.pins.iter().map(|pin| pin.index_url.expose().as_str()));
+        }
+    }
+    if !indexes.is_empty() {
         command.env_remove("UV_EXTRA_INDEX_URL").env("UV_INDEX", indexes.join(" "));
     }
     for folder in folders(settings)? {
@@ -244,7 +281,7 @@ fn first_line(project: &Project) -> u32 {
 }
 
 /// Reads `name==version` lines, each followed by `# via` and who requires it.
-fn parse_annotations(text: &str) -> Requirers {
+pub(super) fn parse_annotations(text: &str) -> Requirers {
     let mut requirers = Requirers::new();
     let mut package = None;
     for line in text.lines() {

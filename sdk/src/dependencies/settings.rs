@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use url::Url;
 
+use super::pins::Pin;
 use super::wheel_index::WheelIndex;
 
 /// Where packages come from, and how much of them there may be.
@@ -17,6 +18,8 @@ pub struct Settings {
     pub index_url: Option<IndexUrl>,
     /// Further indexes, asked before it. The first that knows a name is the only one that is asked for it.
     pub extra_index_urls: Vec<IndexUrl>,
+    /// Packages that come from one index alone.
+    pub pins: Vec<Pin>,
     /// A folder of wheels, taken beside the indexes.
     pub find_links: Option<PathBuf>,
     /// Wheels with code compiled for the sandbox, taken beside the indexes. Nothing else may give a tool native code.
@@ -87,7 +90,7 @@ impl Settings {
         let indexes: Vec<_> = self.indexes().map(IndexUrl::shown).collect();
         // Which versions are there as wheels for the sandbox decides which are taken.
         let wheels: Vec<_> = self.wheel_indexes.iter().flat_map(WheelIndex::files).collect();
-        format!("{indexes:?} {:?} {wheels:?}", self.find_links)
+        format!("{indexes:?} {:?} {wheels:?} {:?}", self.find_links, self.pins)
     }
 
     /// The folders of wheels.
@@ -98,7 +101,8 @@ impl Settings {
 
     /// All configured indexes.
     pub(crate) fn indexes(&self) -> impl Iterator<Item = &IndexUrl> {
-        self.extra_index_urls.iter().chain(&self.index_url)
+        let pinned = self.pins.iter().map(|pin| &pin.index_url);
+        self.extra_index_urls.iter().chain(&self.index_url).chain(pinned)
     }
 
     /// A text without the credentials of any index.
@@ -143,6 +147,21 @@ impl IndexUrl {
         url.to_string()
     }
 
+    /// The user's name and the password as they are sent, where the URL has them.
+    pub(crate) fn credentials(&self) -> Option<(String, String)> {
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let (user, password) = (self.0.username(), self.0.password());
+        let has_some = !user.is_empty() || password.is_some();
+        has_some.then(|| (decoded(user), decoded(password.unwrap_or_default())))
+    }
+
+    /// The page of a package (PEP 503), without credentials.
+    pub(crate) fn page(&self, name: &str) -> Option<Url> {
+        let mut url = Url::parse(&self.shown()).ok()?;
+        url.path_segments_mut().ok()?.pop_if_empty().extend([name, ""]);
+        Some(url)
+    }
+
     /// Whether a file's URL is on the same host, which then gets the credentials.
     pub(crate) fn serves(&self, url: &Url) -> bool {
         self.0.origin() == url.origin()
@@ -185,6 +204,14 @@ mod tests {
         assert_eq!(settings.scrubbed(text), "failed: https://ada:****@index.example/simple, ****");
         for wrong in ["p@ss", "file:///etc/passwd", "https//ada:p@ss"] {
             assert!(!IndexUrl::parse(wrong).unwrap_err().contains("p@ss"));
+        }
+    }
+
+    #[test]
+    fn a_package_s_page_is_below_the_index() {
+        for index in ["https://ada:secret@a.example/b/simple", "https://a.example/b/simple/"] {
+            let page = IndexUrl::parse(index).unwrap().page("acme-core").unwrap();
+            assert_eq!(page.as_str(), "https://a.example/b/simple/acme-core/");
         }
     }
 

@@ -4,6 +4,7 @@
 mod choices;
 mod index;
 mod indexes;
+mod pins;
 pub mod wheels;
 
 use std::path::{Path, PathBuf};
@@ -213,7 +214,7 @@ fn project(folder: &Path, dependencies: &[&str]) -> PathBuf {
 }
 
 /// Writes a project whose first dependency is in line 4, and whose entry point is `answer`.
-fn write_project(project: &Path, dependencies: &[&str], code: &str) {
+pub fn write_project(project: &Path, dependencies: &[&str], code: &str) {
     fs_err::create_dir_all(project.join("src")).unwrap();
     let dependencies: String = dependencies.iter().map(|dependency| format!("    {dependency:?},\n")).collect();
     let manifest = format!(
