@@ -3,9 +3,9 @@
 //! The modules in reading order: [`engine`] (one per process), [`cache`] (built tools unpacked), [`component`] (a tool as
 //! machine code, ready to be instantiated), [`invoke`] (one invocation), `memory` and `stacks` (what it runs in), `shares`
 //! (whose turn it is to run) and `lanes` (on which threads), [`network`] (what stands behind a tool's sockets), [`outcome`]
-//! (what came of it), [`input`] (parameters against the tool's schema), [`worker`] (all of that in a process of its own),
-//! [`builds`] (projects to built tools, equal inputs built once), [`drafts`] (projects that run as they are saved),
-//! [`error`].
+//! (what came of it), [`secret_forms`] (how a secret may be written down), [`input`] (parameters against the tool's
+//! schema), [`worker`] (all of that in a process of its own), [`builds`] (projects to built tools, equal inputs built
+//! once), [`drafts`] (projects that run as they are saved), [`error`].
 //!
 //! ```no_run
 //! use runtime::engine::{Options, Runtime};
@@ -38,6 +38,7 @@ mod memory;
 pub mod network;
 pub mod outcome;
 pub mod recent;
+pub mod secret_forms;
 mod shares;
 mod stacks;
 pub mod worker;

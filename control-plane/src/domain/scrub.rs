@@ -1,20 +1,16 @@
-//! Secret values, taken out of everything that a tool says, in every form in which tools write them down (`forms`).
+//! Secret values, taken out of everything that a tool says, in every form in which tools write them down ([`runtime::secret_forms`]).
 //!
 //! It is one pass over a text, however many values and forms there are. A value is found over the end of a line, too, and
 //! over the level that logging writes before each line: so none gets out in two halves.
 //! A tool that wants to give a value away can: by any other code. This is for those that do not.
 
-mod forms;
-
 use runtime::network::NetworkUse;
 use runtime::outcome::{Failure, Outcome, Report};
+use runtime::secret_forms::{self, SHORTEST_BYTES};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::vault::SecretString;
-
-/// A shorter value would be found by chance in ordinary text, and scrubbing it would tell where it stands.
-const SHORTEST_BYTES: usize = 4;
 
 /// What stands in a value's place.
 const MARK: &str = "[secret]";
@@ -76,7 +72,7 @@ pub fn scrub_refusal(error: Error, secrets: &[SecretString]) -> Error {
 impl Scrubber {
     /// Prepares for some values.
     pub fn new(secrets: &[SecretString]) -> Self {
-        let mut patterns: Vec<_> = secrets.iter().flat_map(|secret| forms::of(secret.expose())).collect();
+        let mut patterns: Vec<_> = secrets.iter().flat_map(|secret| secret_forms::of(secret.expose())).collect();
         for pattern in &mut patterns {
             pattern.retain(|byte| !is_line_end(*byte));
         }
@@ -202,6 +198,9 @@ mod tests {
             "Correct%20horse%2F7731%22%C3%A9",
             "Correct+horse%2F7731%22%C3%A9",
             "Correct+horse%2f7731%22%c3%a9",
+            // json_encode of PHP, and html.escape
+            r#"Correct horse\/7731\"\u00e9"#,
+            "Correct horse/7731&quot;é",
             // hex(), upper case, and reversed
             "436f727265637420686f7273652f3737333122c3a9",
             "436F727265637420686F7273652F3737333122C3A9",

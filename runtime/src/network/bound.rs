@@ -8,15 +8,15 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+use base64::prelude::BASE64_STANDARD;
 use hyper::Uri;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use sdk::egress::Pattern;
-use zeroize::Zeroizing;
 
 use super::mask::{self, Mask};
 use crate::invoke::Hidden;
+use crate::secret_forms;
 
 /// The bound secrets of one invocation.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl BoundSecrets {
                 return Err(format!("the secret {name} is bound, and goes over https only"));
             }
             if is_in_target {
-                let target = target.replace(&bound.placeholder, &escaped(bound.value.expose()));
+                let target = target.replace(&bound.placeholder, &secret_forms::escaped(bound.value.expose()));
                 let uri = Uri::builder().path_and_query(target).build();
                 request.uri = uri.map_err(|_| format!("the secret {name} makes the request's path too long"))?;
             }
@@ -81,7 +81,8 @@ impl BoundSecrets {
 
     /// What has to be masked in the answers of a host; nothing where no secret goes there.
     pub fn mask(&self, host: &str, port: u16) -> Option<Mask> {
-        Mask::new(self.0.iter().filter(|bound| bound.is_for(host, port)).flat_map(|bound| forms(bound.value.expose())))
+        let own = self.0.iter().filter(|bound| bound.is_for(host, port));
+        Mask::new(own.flat_map(|bound| secret_forms::of(bound.value.expose())))
     }
 
     fn is_for(&self, host: &str, port: u16) -> bool {
@@ -126,31 +127,6 @@ fn credentials(value: &HeaderValue) -> Option<String> {
     let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
     let decoded = scheme.eq_ignore_ascii_case("basic").then(|| BASE64_STANDARD.decode(encoded.trim()).ok())??;
     String::from_utf8(decoded).ok()
-}
-
-/// The value as a server may repeat it: as it is, escaped, and as a part of what base64 encodes, without the characters
-/// that its neighbours have a part in.
-fn forms(value: &str) -> Vec<Zeroizing<String>> {
-    let mut forms = vec![value.to_owned(), escaped(value)];
-    for (engine, offset) in
-        [&BASE64_STANDARD, &BASE64_URL_SAFE].into_iter().flat_map(|engine| (0..3).map(move |offset| (engine, offset)))
-    {
-        let encoded = engine.encode([&[0; 3][..offset], value.as_bytes()].concat());
-        let (first, last) = ((offset * 8).div_ceil(6), (offset + value.len()) * 8 / 6);
-        forms.push(encoded.get(first..last).unwrap_or_default().to_owned());
-    }
-    forms.sort_unstable();
-    forms.dedup();
-    forms.into_iter().map(Zeroizing::new).collect()
-}
-
-/// A value as it stands in a path or a query (RFC 3986, section 2.3).
-fn escaped(value: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    value.bytes().map(escape).collect()
 }
 
 #[cfg(test)]
@@ -209,6 +185,27 @@ mod tests {
         assert!(bound.put(&mut parts, "other.test", 80, false).is_ok());
         assert!(bound.mask("other.test", 443).is_none() && bound.mask("api.test", 443).is_some());
         assert!(!format!("{bound:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn what_the_host_answers_is_masked_in_every_form() {
+        let (bound, _) = bound(SECRET);
+        let mask = bound.mask("api.test", 443).unwrap();
+        let base64 = BASE64_STANDARD.encode(format!("ada:{SECRET}"));
+        for text in [
+            SECRET,
+            r"s3cret\/v\u00e4rdet",
+            "s3cret%2fv%c3%a4rdet",
+            "7333637265742f76c3a472646574",
+            "7333637265742F76C3A472646574",
+            "tedräv/terc3s",
+            &base64[6..],
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-echo", HeaderValue::from_bytes(format!("<{text}>").as_bytes()).unwrap());
+            mask.hide_in(&mut headers);
+            assert_eq!(headers["x-echo"], format!("<{}>", "*".repeat(text.len())), "{text}");
+        }
     }
 
     #[test]

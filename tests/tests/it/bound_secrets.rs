@@ -63,12 +63,13 @@ async fn a_server_gets_what_the_sandbox_never_has() {
         assert!(holds(&asked.memory, OTHER), "{way}: a secret that is not bound is in memory, or nobody has looked");
     }
     // A server that repeats what it was sent.
-    for (way, place, seen) in [
-        ("bearer", "/headers/authorization", format!("Bearer {mask}")),
-        ("query", "/query", format!("key={mask}&q=1")),
-        ("basic", "/headers/host", format!("api.test:{https}")),
+    for (way, path, place, seen) in [
+        ("bearer", "/", "/headers/authorization", format!("Bearer {mask}")),
+        ("bearer", "/hex", "/authorization", format!("{}{mask}{mask}", hex::encode("Bearer "))),
+        ("query", "/", "/query", format!("key={mask}&q=1")),
+        ("basic", "/", "/headers/host", format!("api.test:{https}")),
     ] {
-        let asked = ask(&tool, way, "/", https).await;
+        let asked = ask(&tool, way, path, https).await;
         assert_eq!(asked.answer["seen"].pointer(place), Some(&json!(seen)), "{way}: {}", asked.answer);
         assert!(!holds(&asked.memory, KEY), "{way}: what came back is in the sandbox's memory: {}", asked.answer);
     }

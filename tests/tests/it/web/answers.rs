@@ -60,6 +60,11 @@ pub async fn respond(request: Request<Incoming>) -> Response<Answer> {
             let seen = json!({"authorization": digest(&text(&parts, "authorization")), "query": digest(query)});
             response.header("Content-Type", "application/json").body(whole(seen.to_string()))
         }
+        // What has come, in a form that says it all the same.
+        "/hex" => {
+            let seen = json!({"authorization": hex::encode(text(&parts, "authorization"))});
+            response.header("Content-Type", "application/json").body(whole(seen.to_string()))
+        }
         "/teapot" => response.status(418).body(whole("short and stout")),
         path if path.starts_with("/bucket/") => response
             .header("ETag", "\"0\"")
