@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use pep508_rs::VersionOrUrl;
 use toml::Value;
 
 use super::lock::{Lock, Origin, normalized};
-use super::resolve::{Format, parse_annotations};
+use super::resolve::{Format, out_of_time, parse_annotations};
 use super::settings::{IndexUrl, Settings};
 use super::vouching::Vouching;
 use super::{markers, pins};
@@ -36,8 +37,12 @@ pub fn resolve(
     let (vouching, direct) = (Vouching::new(settings, cache), direct(project));
     let (mut held, mut unneeded) = (Held::new(), BTreeSet::new());
     hold(direct.clone(), project, &vouching, settings, &mut held)?;
+    let begun = Instant::now();
     let mut found = run(Format::Lock, None);
     for number in 1..RUNS {
+        if begun.elapsed() > settings.limits.resolve_time {
+            return Err(out_of_time(project, settings));
+        }
         let before = held.len();
         let new = names(&found).into_iter().filter(|name| !unneeded.contains(name));
         hold(new, project, &vouching, settings, &mut held)?;

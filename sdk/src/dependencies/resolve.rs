@@ -189,10 +189,7 @@ impl Run<'_> {
 
         let ended = uv::run_bounded(command, &folder, settings.limits.resolve_time)?;
         if ended.out_of_time {
-            let message = format!("resolving them took longer than {} s", settings.limits.resolve_time.as_secs());
-            let remedy =
-                "try again; narrow the versions that `dependencies` allows, or commit a lock made with `runtime lock`";
-            return Err(Problem::new(message, remedy).at(MANIFEST, Some(first_line(project))).into());
+            return Err(out_of_time(project, settings));
         }
         if !ended.succeeded {
             return Err(unresolved(project, &settings.scrubbed(&direct::with_urls(ended.stderr, &direct))));
@@ -204,6 +201,12 @@ impl Run<'_> {
         }
         Ok(direct::with_urls(fs_err::read_to_string(output).map_err(fault)?, &direct))
     }
+}
+
+pub(super) fn out_of_time(project: &Project, settings: &Settings) -> Error {
+    let message = format!("resolving them took longer than {} s", settings.limits.resolve_time.as_secs());
+    let remedy = "try again; narrow the versions that `dependencies` allows, or commit a lock made with `runtime lock`";
+    Problem::new(message, remedy).at(MANIFEST, Some(first_line(project))).into()
 }
 
 /// Credentials travel in the environment: arguments can be seen by every user of the machine.

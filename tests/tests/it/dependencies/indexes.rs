@@ -39,7 +39,7 @@ async fn the_index_of_the_configuration_is_asked_with_its_credentials_and_only_w
     assert_eq!(locked.status.code(), Some(0), "{}", text(&locked.stderr));
     let lock = fs_err::read_to_string(project.join("pylock.toml")).unwrap();
     assert!(lock.contains(&sha256(&links.join("private-1-py3-none-any.whl"))), "{lock}");
-    assert!(lock.contains("http://127.0.0.1:") && !lock.contains("ada"), "{lock}");
+    assert!(lock.contains("http://127.0.0.1:") && !lock.contains("ada:"), "{lock}");
     author.push(&[]);
     client.publish(&tool, "private", "minor").await.expect(201);
 
