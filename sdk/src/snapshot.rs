@@ -12,7 +12,7 @@ use wasmtime::{Engine, Store};
 use crate::artifact::{self, Artifact, Description, Label};
 use crate::base::Base;
 use crate::dependencies::{Packages, site};
-use crate::error::Error;
+use crate::error::{Error, Problem};
 use crate::immortal;
 use crate::input_schema::InputSchema;
 use crate::load_request::LoadRequest;
@@ -304,7 +304,14 @@ impl Loader {
             Err(_) if store.data().memory.refused => return Err(request.out_of_memory(limits).into()),
             Err(error) => return Err(request.crashed(&error, &logs.take()).into()),
         };
-        let text = loaded.map_err(|problems| Error::Refused(problems.into_iter().map(Into::into).collect()))?;
+        // Python says that it has no memory, and not how much there was.
+        let ran_out = store.data().memory.refused;
+        let told = |problem: Problem| match ran_out && problem.message.starts_with("MemoryError") {
+            true => Problem { file: problem.file, line: problem.line, ..request.out_of_memory(limits) },
+            false => problem,
+        };
+        let text =
+            loaded.map_err(|problems| Error::Refused(problems.into_iter().map(Into::into).map(told).collect()))?;
         Ok((Measurable { store, instance }, text))
     }
 }

@@ -46,6 +46,7 @@ mod git_requests;
 mod guests;
 mod hostile;
 mod idempotency;
+mod hostile_builds;
 mod inputs;
 mod invocation_pages;
 mod invocation_search;
