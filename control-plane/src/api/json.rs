@@ -89,7 +89,7 @@ fn parse<T: DeserializeOwned>(text: &[u8], max_depth: usize) -> Result<T, Error>
 }
 
 /// Where arrays and objects first lie deeper than that, in bytes from 0.
-fn deeper_than(text: &[u8], max_depth: usize) -> Option<usize> {
+pub fn deeper_than(text: &[u8], max_depth: usize) -> Option<usize> {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     text.iter().position(|byte| {
         match byte {

@@ -9,6 +9,8 @@ mod directories;
 mod error;
 mod extract;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod git;
 mod idempotency;

@@ -89,7 +89,8 @@ fn repetitions(pairs: &[(String, String)]) -> Vec<InvalidField> {
 }
 
 impl Query {
-    fn parse(query: &str) -> Result<Self> {
+    /// Reads a query string, and says everything that is wrong with it at once.
+    pub fn parse(query: &str) -> Result<Self> {
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let mut problems = texts_that_are_none(query);
         problems.extend(repetitions(&pairs));

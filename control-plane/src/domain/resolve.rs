@@ -1,6 +1,6 @@
 //! Constraints: which version a request means.
 
-use pep440_rs::{Version as Pep440, VersionSpecifiers};
+use pep440_rs::{Operator, Version as Pep440, VersionSpecifiers};
 
 use crate::error::{Error, Result, Step};
 use crate::model::Version;
@@ -33,9 +33,14 @@ impl Constraint {
     pub fn matches(&self, version: Version) -> bool {
         match self {
             Self::Exactly(exact) => *exact == version,
-            Self::Matching(specifiers) => {
-                specifiers.contains(&Pep440::new([version.major, version.minor, version.patch]))
-            }
+            Self::Matching(specifiers) => specifiers.iter().all(|specifier| {
+                let mut numbers = vec![version.major, version.minor, version.patch];
+                // A prefix is compared as far as both have numbers. PEP 440 takes what a version does not say for zeros.
+                if matches!(specifier.operator(), Operator::EqualStar | Operator::NotEqualStar) {
+                    numbers.resize(numbers.len().max(specifier.version().release().len()), 0);
+                }
+                specifier.contains(&Pep440::new(numbers))
+            }),
         }
     }
 }
@@ -58,6 +63,9 @@ mod tests {
             ("==1.4.2", "1.4.2", true),
             ("==1.*", "1.4.2", true),
             ("!=1.4.2", "1.4.2", false),
+            ("==1.4.2.0.*", "1.4.2", true),
+            ("==1.4.2.1.*", "1.4.2", false),
+            ("!=1.4.2.1.*", "1.4.2", true),
             (">= 1.0 , < 2", "1.9.9", true),
             ("===1.4.2", "1.4.2", true),
             (">1.0.0rc1", "1.0.0", true),

@@ -16,6 +16,8 @@ pub mod directories;
 pub mod export;
 pub mod fetch;
 pub mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod last_commits;
 mod limits;

@@ -12,6 +12,8 @@
 mod address;
 mod bound;
 mod dial;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod handshake;
 mod http;

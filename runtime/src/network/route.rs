@@ -120,7 +120,8 @@ impl Route {
     }
 }
 
-async fn start(
+/// Speaks HTTP with a server.
+pub(super) async fn start(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     agreed: Option<Arc<Agreed>>,
 ) -> anyhow::Result<Connection> {

@@ -169,7 +169,11 @@ impl Unpacking<'_> {
             }
         }
         // As PEP 376 has it; `importlib.metadata` and tools that list licences read it.
-        fs_err::write(self.into.join(information).join("INSTALLER"), "toolplane\n").map_err(Failed::Host)
+        let installer = self.into.join(information).join("INSTALLER");
+        if installer.is_dir() {
+            return Err("its INSTALLER is a folder".to_owned().into());
+        }
+        fs_err::write(installer, "toolplane\n").map_err(Failed::Host)
     }
 }
 
@@ -372,6 +376,7 @@ mod tests {
         let other = [("b-1.dist-info/METADATA", &b""[..]), ("b-1.dist-info/WHEEL", b""), ("b-1.dist-info/RECORD", b"")];
         assert!(unpack_bytes(&wheel(&other)).refusal().contains("holds another package"));
         assert!(with(&[("b-1.dist-info/METADATA", b"")]).refusal().contains("two folders"));
+        assert!(with(&[("a-1.dist-info/INSTALLER/x", b"")]).refusal().contains("INSTALLER is a folder"));
     }
 
     #[test]

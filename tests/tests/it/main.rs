@@ -28,6 +28,7 @@ mod branches;
 mod broken;
 mod clients;
 mod commits;
+mod corpus;
 mod crashes;
 mod dependencies;
 mod dev;
