@@ -223,7 +223,8 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .collect();
     let always =
         [header::CONNECTION, header::PROXY_AUTHORIZATION, header::TE, header::TRANSFER_ENCODING, header::UPGRADE];
-    for name in named.iter().chain(&always) {
+    // The host is no matter of one connection, whoever says so: a request without it would be for anybody.
+    for name in named.iter().filter(|name| *name != header::HOST).chain(&always) {
         headers.remove(name);
     }
     headers.remove("keep-alive");
@@ -287,4 +288,28 @@ fn refused(status: StatusCode, message: String) -> Response<ResponseBody> {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_concerns_one_connection_is_left_out_and_the_host_stays() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("host", "api.test"),
+            ("connection", "x-own, Host"),
+            ("x-own", "1"),
+            ("te", "trailers"),
+            ("keep-alive", "timeout=5"),
+            ("accept", "*/*"),
+        ] {
+            headers.append(name, value.parse().unwrap());
+        }
+        remove_hop_by_hop(&mut headers);
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept", "host"]);
+    }
 }

@@ -4,14 +4,14 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use pep508_rs::{Requirement, VersionOrUrl};
+use pep508_rs::VersionOrUrl;
 use percent_encoding::percent_decode_str;
 use url::Url;
 use zip::ZipArchive;
 
 use super::download::Downloads;
 use super::fetch::{self, Intake};
-use super::requirement::Dependency;
+use super::requirement::{self, Dependency};
 use super::settings::Settings;
 use super::wheel::WheelName;
 use super::{markers, parallel};
@@ -136,8 +136,8 @@ impl Direct<'_> {
             self.refused(format!("it is no wheel: {why}"), "report this to its maintainers, and use another one")
         })?;
         for required in required(&metadata) {
-            let parsed = required.parse::<Requirement<Url>>();
-            let is_named = parsed.is_ok_and(|parsed| !matches!(parsed.version_or_url, Some(VersionOrUrl::Url(_))));
+            let is_named = requirement::read(&required)
+                .is_ok_and(|parsed| !matches!(parsed.version_or_url, Some(VersionOrUrl::Url(_))));
             if !is_named {
                 let message = format!("it requires `{}`, and not a package by its name", required.escape_debug());
                 let remedy = "use a wheel whose own requirements are names and versions";

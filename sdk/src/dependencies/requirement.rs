@@ -34,8 +34,7 @@ impl Dependency {
         if text.contains("${") {
             return Err((wrong("variables are not replaced here".to_owned()), "write out what is meant"));
         }
-        let requirement = Requirement::<Url>::from_str(text)
-            .map_err(|error| (wrong(error.message.to_string()), "write it like \"httpx>=0.28\""))?;
+        let requirement = read(text).map_err(|why| (wrong(why), "write it like \"httpx>=0.28\""))?;
         if let Some(VersionOrUrl::Url(url)) = &requirement.version_or_url {
             let is_wheel = url.path().ends_with(".whl");
             if url.scheme() != "https" || !is_wheel {
@@ -58,6 +57,21 @@ impl Dependency {
     pub fn name(&self) -> &str {
         self.requirement.name.as_ref()
     }
+}
+
+/// Reads a requirement (PEP 508). The error is what is wrong.
+pub(crate) fn read(text: &str) -> Result<Requirement<Url>, String> {
+    // The parser takes such names for impossible, and panics.
+    let is_part = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    let rest = text.trim_start().trim_start_matches(is_part);
+    let name = text.trim_start().strip_suffix(rest).unwrap_or_default();
+    let extras = rest.trim_start().strip_prefix('[').and_then(|rest| rest.split(']').next()).unwrap_or_default();
+    for name in extras.split(',').map(str::trim).chain([name]) {
+        if name.ends_with(['.', '-', '_']) {
+            return Err(format!("the name `{}` does not end in a letter or a digit", name.escape_debug()));
+        }
+    }
+    Requirement::from_str(text).map_err(|error| error.message.to_string())
 }
 
 #[cfg(test)]
@@ -90,6 +104,10 @@ mod tests {
             "a @ https://ada:secret@files.example/a-1-py3-none-any.whl",
             "a\n--index-url https://index.example",
             "httpx >> 1",
+            "httpx.=1",
+            "httpx-[http2]",
+            "httpx[http2.,brotli]",
+            " httpx_ >= 1",
             "",
         ] {
             let (message, _) = Dependency::parse(text, 1).expect_err(text);

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use runtime::network::fuzzing::{self, HOST};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-use super::requests;
+use super::requests::{self, Request};
 
 /// A secret that is bound to the host. It stands in a path only escaped.
 const SECRET: &str = "s3cret/7731+horse";
@@ -94,10 +94,11 @@ async fn serve(mut guest: DuplexStream) {
     }
 }
 
-fn answer(request: &requests::Request<'_>, whole: &[u8]) -> Vec<u8> {
+fn answer(request: &Request, whole: &[u8]) -> Vec<u8> {
     let mut answer = b"HTTP/1.1 200 OK\r\n".to_vec();
     for (_, value) in request.headers.iter().take(20) {
-        answer.extend([b"X-Echo: ", value.as_bytes(), b"\r\n"].concat());
+        let value = value.chars().map(|c| u8::try_from(c).unwrap());
+        answer.extend(b"X-Echo: ".iter().copied().chain(value).chain(*b"\r\n"));
     }
     answer.extend(format!("Content-Length: {}\r\n\r\n", whole.len()).as_bytes());
     if request.method != "HEAD" {

@@ -1,21 +1,21 @@
 //! HTTP/1.1 requests as a server that takes no two meanings reads them (RFC 9112).
 
-/// A request that is whole.
-pub struct Request<'a> {
+/// A request that is whole. A byte above ASCII is the character of its number: a value may have any (section 5.5).
+pub struct Request {
     /// `GET`.
-    pub method: &'a str,
+    pub method: String,
     /// Names and values, in order.
-    pub headers: Vec<(&'a str, &'a str)>,
+    pub headers: Vec<(String, String)>,
     /// How many bytes it takes.
     pub length: usize,
 }
 
 /// The first request, or None where it is not whole. The error is what a server could understand in two ways.
-pub fn first(bytes: &[u8]) -> Result<Option<Request<'_>>, String> {
+pub fn first(bytes: &[u8]) -> Result<Option<Request>, String> {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Ok(None);
     };
-    let head = std::str::from_utf8(&bytes[..end]).map_err(|_| "its head is not UTF-8".to_owned())?;
+    let head: String = bytes[..end].iter().map(|byte| char::from(*byte)).collect();
     let mut lines = head.split("\r\n");
     let line = lines.next().unwrap_or_default();
     let [method, target, "HTTP/1.1"] = line.split(' ').collect::<Vec<_>>()[..] else {
@@ -28,15 +28,15 @@ pub fn first(bytes: &[u8]) -> Result<Option<Request<'_>>, String> {
     let mut headers = Vec::new();
     for line in lines {
         let (name, value) = line.split_once(':').ok_or_else(|| format!("{line:?} is no header"))?;
-        if !is_token(name) || value.contains(|c: char| c.is_control() && c != '\t') {
+        if !is_token(name) || value.contains(|c: char| c.is_ascii_control() && c != '\t') {
             return Err(format!("{line:?} is no header"));
         }
-        headers.push((name, value.trim_matches([' ', '\t'])));
+        headers.push((name.to_owned(), value.trim_matches([' ', '\t']).to_owned()));
     }
     let body = &bytes[end + 4..];
     let values = |name: &str| -> Vec<&str> {
         let own = headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
-        own.map(|(_, value)| *value).collect()
+        own.map(|(_, value)| value.as_str()).collect()
     };
     let length = match (&values("content-length")[..], &values("transfer-encoding")[..]) {
         ([], []) => Some(0),
@@ -47,7 +47,7 @@ pub fn first(bytes: &[u8]) -> Result<Option<Request<'_>>, String> {
         ([], [encoding]) if encoding.eq_ignore_ascii_case("chunked") => chunked(body)?,
         lengths => return Err(format!("it has two lengths, or none that is one: {lengths:?}")),
     };
-    Ok(length.map(|length| Request { method, headers, length: end + 4 + length }))
+    Ok(length.map(|length| Request { method: method.to_owned(), headers, length: end + 4 + length }))
 }
 
 fn is_token(text: &str) -> bool {
