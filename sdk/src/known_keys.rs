@@ -7,7 +7,8 @@ use toml::de::{DeArray, DeTable, DeValue};
 use crate::error::Problem;
 
 /// The keys of `[tool.toolplane]`.
-const TOOLPLANE: [&str; 7] = ["entry-point", "env", "secrets", "timeout", "memory", "egress", "bound-secrets"];
+const TOOLPLANE: [&str; 8] =
+    ["entry-point", "env", "secrets", "timeout", "memory", "preload", "egress", "bound-secrets"];
 /// The keys of `[tool.toolplane.egress]`.
 const EGRESS: [&str; 2] = ["allow", "tcp"];
 
@@ -48,6 +49,7 @@ const TABLES: [(&[&str], Keys); 6] = [
             ("secrets", Kind::Texts("WEATHER_API_KEY")),
             ("timeout", Kind::Text("30s")),
             ("memory", Kind::Text("256MiB")),
+            ("preload", Kind::Texts("langchain_core.messages")),
             ("egress", Kind::Table),
             ("bound-secrets", Kind::Table),
         ],

@@ -19,6 +19,8 @@ pub(crate) struct LoadRequest<'a> {
     tests: Option<&'a [String]>,
     /// The variables and secrets that the project declares, which nobody may read before an invocation.
     variables: Vec<String>,
+    /// The modules that the project wants imported, each with its line in the manifest.
+    preload: Vec<(String, u32)>,
     /// Whether packages are missing that the project asks for, so that nobody need be told of a module that is not there.
     pub(crate) is_incomplete: bool,
 }
@@ -29,8 +31,8 @@ const ROOT: &str = "/tool";
 impl<'a> LoadRequest<'a> {
     pub(crate) fn new(mounts: &[Mount], name: &'a str, entry_point: &'a str, tests: Option<&'a [String]>) -> Self {
         let packages = mounts.iter().map(|mount| mount.guest).find(|guest| *guest == site::GUEST);
-        let (path, variables) = (["/tool/src", ROOT], declared(mounts));
-        Self { root: ROOT, path, packages, entry_point, name, tests, variables, is_incomplete: false }
+        let (path, (variables, preload)) = (["/tool/src", ROOT], declared(mounts));
+        Self { root: ROOT, path, packages, entry_point, name, tests, variables, preload, is_incomplete: false }
     }
 
     pub(crate) fn out_of_time(&self, limits: &Limits) -> Problem {
@@ -80,8 +82,11 @@ impl<'a> LoadRequest<'a> {
     }
 }
 
-/// What the manifest of the mounted project declares. Our own modules, such as the precompiler, have no manifest.
-fn declared(mounts: &[Mount]) -> Vec<String> {
+/// The variables that the manifest of the mounted project declares, and the modules. Our own modules, such as the
+/// precompiler, have no manifest.
+fn declared(mounts: &[Mount]) -> (Vec<String>, Vec<(String, u32)>) {
     let project = mounts.iter().find(|mount| mount.guest == ROOT).and_then(|mount| Project::survey(&mount.host).ok());
-    project.map_or_else(Vec::new, |survey| [survey.manifest.env, survey.manifest.secrets].concat())
+    project.map_or_else(Default::default, |survey| {
+        ([survey.manifest.env, survey.manifest.secrets].concat(), survey.manifest.preload)
+    })
 }

@@ -54,6 +54,8 @@ pub struct Manifest {
     pub timeout: Option<Duration>,
     /// The author's own limit for one invocation, in bytes.
     pub memory_bytes: Option<u64>,
+    /// Modules that are imported before the snapshot, with all that they load only when it is asked for; each with its line.
+    pub preload: Vec<(String, u32)>,
     /// What the tool may connect to.
     pub egress: Egress,
     /// Secrets that never enter the sandbox, each with the hosts that get them.
@@ -220,6 +222,18 @@ impl Manifest {
                 report(Some(line_of(text.span().start)), message, "write it like \"256MiB\" or \"1GiB\"");
             }
         }
+        let mut preload = Vec::new();
+        for text in &tool.preload {
+            let line = line_of(text.span().start);
+            match is_module(text.get_ref()) {
+                true => preload.push((text.get_ref().clone(), line)),
+                false => report(
+                    Some(line),
+                    format!("`{}` under `preload` is no module's name", text.get_ref().escape_debug()),
+                    "write it as an import would, like \"langchain_core.messages\"",
+                ),
+            }
+        }
         let mut egress = Egress::default();
         for (texts, patterns, needs_port) in
             [(&tool.egress.allow, &mut egress.allow, false), (&tool.egress.tcp, &mut egress.tcp, true)]
@@ -269,6 +283,7 @@ impl Manifest {
             variable_lines,
             timeout,
             memory_bytes,
+            preload,
             egress,
             bound_secrets,
         };
@@ -311,6 +326,8 @@ struct ToolplaneTable {
     timeout: Option<Spanned<String>>,
     memory: Option<Spanned<String>>,
     #[serde(default)]
+    preload: Vec<Spanned<String>>,
+    #[serde(default)]
     egress: EgressTable,
     #[serde(default)]
     bound_secrets: bound_secrets::Table,
@@ -326,13 +343,18 @@ struct EgressTable {
 }
 
 fn is_entry_point(text: &str) -> bool {
-    let is_identifier = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with(|c: char| c.is_ascii_digit())
-            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
-    };
     let Some((module, function)) = text.split_once(':') else { return false };
-    module.split('.').all(is_identifier) && is_identifier(function)
+    is_module(module) && is_identifier(function)
+}
+
+fn is_module(text: &str) -> bool {
+    text.split('.').all(is_identifier)
+}
+
+fn is_identifier(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 /// The same rule as the HTTP contract's: `^[A-Z_][A-Z0-9_]*$`.
@@ -388,6 +410,7 @@ env = ["UNITS"]
 secrets = ["API_KEY"]
 timeout = "30s"
 memory = "256MiB"
+preload = ["json.tool"]
 
 [tool.ruff]
 line-length = 100
@@ -409,18 +432,20 @@ line-length = 100
         assert_eq!((manifest.variable_lines["UNITS"], manifest.variable_lines["API_KEY"]), (11, 12));
         assert_eq!(manifest.timeout, Some(Duration::from_secs(30)));
         assert_eq!(manifest.memory_bytes, Some(256 << 20));
+        assert_eq!(manifest.preload, [("json.tool".to_owned(), 15)]);
     }
 
     #[test]
     fn everything_wrong_is_said_at_once_with_its_line() {
-        let text = "[project]\ndependencies = [\"httpx >> 0.28\"]\n[tool.toolplane]\nentry-point = \"weather\"\ntimeout = \"soon\"\nenv = [\"units\"]\n";
+        let text = "[project]\ndependencies = [\"httpx >> 0.28\"]\n[tool.toolplane]\nentry-point = \"weather\"\ntimeout = \"soon\"\nenv = [\"units\"]\npreload = [\"a-b\"]\n";
         let problems = problems(text);
-        assert_eq!(problems.len(), 5, "{problems:#?}");
+        assert_eq!(problems.len(), 6, "{problems:#?}");
         assert!(problems[0].starts_with("pyproject.toml:2: dependency `httpx >> 0.28`"));
         assert!(problems[1].starts_with("pyproject.toml:4: entry point `weather`"));
         assert!(problems[2].starts_with("pyproject.toml:5: `soon` is no duration"));
         assert!(problems[3].starts_with("pyproject.toml:6: variable name `units`"));
-        assert!(problems[4].contains("`[project] name` is missing"));
+        assert!(problems[4].starts_with("pyproject.toml:7: `a-b` under `preload` is no module's name"));
+        assert!(problems[5].contains("`[project] name` is missing"));
     }
 
     #[test]

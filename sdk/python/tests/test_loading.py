@@ -362,3 +362,27 @@ def test_what_was_read_comes_before_what_came_of_it(project: ToolProject) -> Non
     project.write(weather="import os\nKEY = os.getenv('API_KEY')\nBEGIN = KEY[:3]\ndef forecast(): ...")
     read, came_of_it = project.problems(variables=["API_KEY"])
     assert (read.line, came_of_it.line) == (2, 3)
+
+
+def test_what_is_named_under_preload_is_imported_with_what_is_lazy_in_it(project: ToolProject) -> None:
+    lazy = """
+import importlib
+__all__ = ["late", "never"]
+def __getattr__(name):
+    if name == "never":
+        raise ImportError("an optional dependency is missing")
+    if name == "late":
+        return importlib.import_module("late_part")
+    raise AttributeError(name)
+"""
+    project.write(weather=FORECAST, lazy_package=lazy, late_part="", broken="import lazy_package\n1 / 0\n")
+    described = project.load(preload=[["lazy_package", 9]])
+    assert described["modules"] == ["late_part", "lazy_package", "weather"]
+
+    unknown, broken = project.problems(preload=[["nowhere.at_all", 9], ["json", 10], ["broken", 11]])
+    assert unknown.message == "`preload` names `nowhere.at_all`: the module `nowhere` was not found"
+    assert (unknown.file, unknown.line) == ("pyproject.toml", 9)
+    assert unknown.remedy is not None and 'add "nowhere"' in unknown.remedy
+    assert (broken.file, broken.line) == ("src/broken.py", 2)
+    assert broken.message.startswith("`preload` names `broken`: ZeroDivisionError while importing")
+    assert len(project.problems(preload=[["nowhere", 9], ["broken", 11]], is_incomplete=True)) == 1

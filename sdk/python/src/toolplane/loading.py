@@ -61,6 +61,7 @@ def _load(project: Project) -> dict[str, Any]:
             'write it like `entry-point = "weather:forecast"`',
         )
     module = _import(project, module_name)
+    preload.load(project)
     preload.run()
     found = import_problems.attribute(module, attribute, project)
     simulated = found.simulated if isinstance(found, Tool) else None

@@ -23,6 +23,8 @@ class Project:
     """Whether its packages could not be installed: then it says nothing that one is not there."""
     variables: frozenset[str] = frozenset()
     """The variables and secrets that it declares."""
+    preload: tuple[tuple[str, int], ...] = ()
+    """The modules that it wants imported, each with its line in the manifest."""
 
     @classmethod
     def parse(cls, text: str) -> "Project":
@@ -37,6 +39,7 @@ class Project:
             tests=None if fields.get("tests") is None else tuple(fields["tests"]),
             is_incomplete=fields.get("is_incomplete", False),
             variables=frozenset(fields.get("variables", ())),
+            preload=tuple((name, line) for name, line in fields.get("preload", ())),
         )
 
     def relative(self, file: str | None) -> str | None:
