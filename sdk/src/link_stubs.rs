@@ -15,10 +15,20 @@ use wasm_encoder::{
 };
 use wasmparser::TypeRef;
 
-use crate::merge::{Graph, Kind};
+use crate::merge::{CoreModule, Graph, Kind};
 
-/// The libraries by their files' names, and a function by which each is known.
-const LIBRARIES: [(&str, &str); 2] = [("libpython3.14.so", "Py_Initialize"), ("libc.so", "malloc")];
+/// The libraries by their files' names, and a function by which each is known, which no other has.
+const LIBRARIES: [(&str, &str); 5] = [
+    ("libpython3.14.so", "Py_Initialize"),
+    ("libc.so", "malloc"),
+    ("libwasi-emulated-getpid.so", "getpid"),
+    ("libwasi-emulated-process-clocks.so", "clock"),
+    ("libwasi-emulated-signal.so", "raise"),
+];
+
+/// Libraries that componentize-py links only where another one needs them, which says so by being linked against these.
+/// Which names they have is not known before.
+const UNKNOWN: [&str; 2] = ["libc++.so", "libc++abi.so"];
 
 /// What belongs to the linking itself.
 const OWN: [&str; 3] = ["_initialize", "__wasm_call_ctors", "__wasm_apply_data_relocs"];
@@ -29,14 +39,29 @@ const LINKING: [u8; 6] = [1, 4, 0, 0, 0, 0];
 /// The libraries of a component that componentize-py has linked, each with its file's name.
 pub fn stubs(component: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let graph = Graph::read(component)?;
-    LIBRARIES.iter().map(|(name, function)| Ok((*name, stub(&graph, function)?))).collect()
+    let known = LIBRARIES.iter().map(|(name, function)| Ok((*name, stub(&graph, function)?)));
+    known.chain(UNKNOWN.iter().map(|name| Ok((*name, empty())))).collect()
+}
+
+/// A library without any names.
+fn empty() -> Vec<u8> {
+    begun().finish()
+}
+
+fn begun() -> Module {
+    let mut stub = Module::new();
+    stub.section(&CustomSection { name: "dylink.0".into(), data: Cow::Borrowed(&LINKING) });
+    stub
 }
 
 fn stub(graph: &Graph<'_>, function: &str) -> Result<Vec<u8>> {
-    // The module that libraries begin with has functions of many names, which lead to theirs; it has fewer of each one's.
-    let defines = |module: &&crate::merge::CoreModule<'_>| module.exports.contains_key(function);
-    let defining = graph.modules.iter().filter(defines).max_by_key(|module| module.exports.len());
-    let module = defining.with_context(|| format!("no library has `{function}`"))?;
+    // The module that libraries begin with has functions of many names, which lead to theirs.
+    let is_library = |module: &&CoreModule<'_>| {
+        LIBRARIES.iter().filter(|(_, function)| module.exports.contains_key(function)).count() == 1
+    };
+    let mut libraries = graph.modules.iter().filter(is_library);
+    let module = libraries.find(|module| module.exports.contains_key(function));
+    let module = module.with_context(|| format!("no library has `{function}`"))?;
     let (mut types, mut functions, mut globals) = (TypeSection::new(), FunctionSection::new(), GlobalSection::new());
     let (mut exports, mut code) = (ExportSection::new(), CodeSection::new());
     for ty in &module.types {
@@ -77,8 +102,7 @@ fn stub(graph: &Graph<'_>, function: &str) -> Result<Vec<u8>> {
             Kind::Table | Kind::Memory => {}
         }
     }
-    let mut stub = Module::new();
-    stub.section(&CustomSection { name: "dylink.0".into(), data: Cow::Borrowed(&LINKING) });
+    let mut stub = begun();
     stub.section(&types).section(&functions).section(&globals).section(&exports).section(&code);
     Ok(stub.finish())
 }

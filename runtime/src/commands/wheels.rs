@@ -12,7 +12,7 @@ use super::exit;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  runtime wheels build pydantic-core rpds-py\n  runtime wheels build pydantic-core==2.50.4
+    after_help = "Examples:\n  runtime wheels build pydantic-core rpds-py markupsafe\n  runtime wheels build pydantic-core==2.50.4
   runtime wheels list\n  runtime wheels verify
 
 A tool can use a package whose wheel is there. Wheels are kept in the folder of `--wheel-index`, by default within the cache."
@@ -24,7 +24,7 @@ pub struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Build the wheels of packages in Rust from their source archives. It takes minutes.
+    /// Build the wheels of packages in Rust or C from their source archives: seconds for C, minutes for Rust.
     Build {
         /// The packages.
         #[arg(required = true, value_name = "NAME[==VERSION]")]

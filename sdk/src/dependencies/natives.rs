@@ -88,7 +88,24 @@ const INSTEAD: [(&str, &str); 50] = [
 ];
 
 /// Packages whose wheels for the sandbox `runtime wheels build` was seen to build.
-const BUILDABLE: [&str; 2] = ["pydantic-core", "rpds-py"];
+const BUILDABLE: [&str; 16] = [
+    "aiohttp",
+    "charset-normalizer",
+    "frozenlist",
+    "markupsafe",
+    "msgpack",
+    "msgspec",
+    "multidict",
+    "orjson",
+    "propcache",
+    "pydantic-core",
+    "regex",
+    "rpds-py",
+    "simplejson",
+    "ujson",
+    "wrapt",
+    "yarl",
+];
 
 /// Whether a package's wheel for the sandbox can be built. The name is normalized.
 pub fn is_buildable(name: &str) -> bool {

@@ -11,4 +11,7 @@ pub const MARK: &str = "toolplane.json";
 pub struct Mark {
     /// The version of componentize-py whose CPython and C library the libraries were linked against.
     pub componentize_py: String,
+    /// The compiler, and the packages of the build: with the same ones, the same source gives the same wheel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub built_with: Vec<String>,
 }

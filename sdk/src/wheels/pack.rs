@@ -13,20 +13,26 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::base::COMPONENTIZE_PY;
 use crate::dependencies::settings::Limits;
+use crate::dependencies::wheel::{Fit, WheelName};
 use crate::dependencies::wheel_index::WheelIndex;
 use crate::error::{Error, Problem};
 use crate::libraries::{self, MARK, Mark};
 
-/// Vets a wheel and puts it into the index. Answers its file's name.
-pub fn put(wheel: &Path, index: &WheelIndex, work: &Path) -> Result<String, Error> {
+/// Vets a wheel and puts it into the index, with what it was built with. Answers its file's name.
+pub fn put(wheel: &Path, built_with: Vec<String>, index: &WheelIndex, work: &Path) -> Result<String, Error> {
     let fault = |source: std::io::Error| Error::internal("pack a wheel", source);
     let file = wheel.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
     let refused = |why: String| Problem::new(format!("wheel `{file}`: {why}"), "report this as a bug");
+    if WheelName::parse(&file).and_then(|name| name.fit()) != Some(Fit::Sandbox) {
+        let message = format!("wheel `{file}` came out, which has no code compiled for the sandbox");
+        let remedy = "depend on the package as it is: Python alone runs in the sandbox without a wheel of one's own";
+        return Err(Problem::new(message, remedy).into());
+    }
     let mut files = contents(&File::open(wheel).map_err(fault)?).map_err(refused)?;
     let information = files.keys().filter_map(|path| path.split_once('/')).map(|(folder, _)| folder);
     let information = information.filter(|folder| folder.ends_with(".dist-info")).map(str::to_owned).next();
     let information = information.ok_or_else(|| refused("it has no folder `*.dist-info`".to_owned()))?;
-    let mark = serde_json::to_vec(&Mark { componentize_py: COMPONENTIZE_PY.to_owned() });
+    let mark = serde_json::to_vec(&Mark { componentize_py: COMPONENTIZE_PY.to_owned(), built_with });
     files.insert(format!("{information}/{MARK}"), mark.map_err(|source| Error::internal("mark a wheel", source))?);
     let record = format!("{information}/RECORD");
     files.remove(&record);
@@ -39,7 +45,11 @@ pub fn put(wheel: &Path, index: &WheelIndex, work: &Path) -> Result<String, Erro
 
     let packed = work.join("packed.whl");
     write(&files, &packed).map_err(|source| Error::internal("pack a wheel", source))?;
-    libraries::read(File::open(&packed).map_err(fault)?, &Limits::DEFAULT).map_err(refused)?;
+    let libraries = libraries::read(File::open(&packed).map_err(fault)?, &Limits::DEFAULT).map_err(refused)?;
+    if libraries.is_empty() {
+        let remedy = "depend on the package as it is: its build leaves compiled code out where it cannot compile it";
+        return Err(Problem::new(format!("wheel `{file}` came out, without any compiled code"), remedy).into());
+    }
     let folder = index.folder();
     fs_err::create_dir_all(&folder).map_err(fault)?;
     let target = tempfile::NamedTempFile::new_in(&folder).map_err(fault)?;

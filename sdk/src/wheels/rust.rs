@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::build_system::BuildSystem;
 use super::confined::{Confined, FOLDER, Network};
+use super::interpreter;
 use super::source::Source;
 use super::standard_library::{FLAGS, TARGET};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 
 /// What PyO3 has to know of the interpreter, which it cannot ask.
 const INTERPRETER: &str = "implementation=CPython\nversion=3.14\nshared=true\nabi3=false\npointer_width=32\n\
@@ -20,25 +22,39 @@ const LINKING: &str = "-Clink-arg=-shared -Clink-arg=--experimental-pic -Clink-a
 const FETCH_TIME: Duration = Duration::from_secs(600);
 const COMPILE_TIME: Duration = Duration::from_secs(3600);
 
-/// Builds it, and answers the wheel's path.
-pub fn build(source: &Source, maturin: &Path, library: &Path, stubs: &Path, folder: &Path) -> Result<PathBuf, Error> {
+/// What C within a crate is compiled with.
+const C: [(&str, &str); 3] = [
+    ("CC_wasm32_wasip2", "/usr/bin/clang-22"),
+    ("CFLAGS_wasm32_wasip2", "--sysroot=/cross -fPIC -fvisibility=hidden"),
+    ("AR_wasm32_wasip2", "/usr/lib/llvm-22/bin/llvm-ar"),
+];
+
+/// Builds it, and answers the wheel's path. Where there is a compiler of C, `headers` are those of the C library, for what a
+/// crate has in C.
+pub fn build(
+    source: &Source,
+    system: &BuildSystem,
+    maturin: &Path,
+    library: &Path,
+    stubs: &Path,
+    headers: Option<&Path>,
+    folder: &Path,
+) -> Result<PathBuf, Error> {
     let fault = |source: std::io::Error| Error::internal("build a wheel", source);
-    let refused = |why: &str| {
-        let message = format!("package `{}` {}: {why}", source.name, source.version);
-        Error::from(Problem::new(message, "build it by hand, or use another package"))
-    };
     let home = folder.join(&source.inner);
-    let project = fs_err::read_to_string(home.join("pyproject.toml")).unwrap_or_default();
-    let project = project.parse::<toml::Table>().unwrap_or_default();
-    if !is_by_maturin(&project) {
-        return Err(refused("it is not built by maturin, and wheels are built of packages in Rust alone as yet"));
-    }
     // Where there is no lock there, cargo would take whatever is newest.
     let has_lock = ["Cargo.lock", "rust/Cargo.lock"].iter().any(|lock| home.join(lock).is_file());
     let locked: &[&str] = if has_lock { &["--locked"] } else { &[] };
     fs_err::write(folder.join("interpreter.txt"), INTERPRETER).map_err(fault)?;
     let confined = |network| {
-        Confined::new(folder, &source.inner, network)
+        let confined = Confined::new(folder, &source.inner, network);
+        let confined = match headers {
+            Some(headers) => C
+                .iter()
+                .fold(confined.see(headers, interpreter::INSIDE), |confined, (name, value)| confined.set(name, value)),
+            None => confined,
+        };
+        confined
             .see(maturin, "/maturin")
             .see(library, "/std")
             .see(stubs, "/link")
@@ -57,7 +73,7 @@ pub fn build(source: &Source, maturin: &Path, library: &Path, stubs: &Path, fold
     };
     let what = format!("fetching the crates of {} {}", source.name, source.version);
     let fetch = [&["/usr/bin/cargo", "fetch"], locked].concat();
-    let manifest = manifest_of(&home, &project);
+    let manifest = manifest_of(&home, &system.project);
     let fetch = [&fetch[..], &["--manifest-path", &manifest]].concat();
     confined(Network::Shared).run(&fetch, &what, folder, FETCH_TIME)?;
 
@@ -66,17 +82,7 @@ pub fn build(source: &Source, maturin: &Path, library: &Path, stubs: &Path, fold
         ["/maturin", "build", "--release", "--offline", "--target", TARGET, "-i", "python3.14", "-o", "/build/out"];
     let build = [&build[..], locked].concat();
     confined(Network::None).run(&build, &what, folder, COMPILE_TIME)?;
-    let mut wheels =
-        fs_err::read_dir(folder.join("out")).map_err(fault)?.filter_map(Result::ok).map(|entry| entry.path());
-    wheels
-        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .ok_or_else(|| refused("no wheel came out"))
-}
-
-fn is_by_maturin(project: &toml::Table) -> bool {
-    let backend =
-        project.get("build-system").and_then(|system| system.get("build-backend")).and_then(toml::Value::as_str);
-    backend == Some("maturin")
+    source.built(folder)
 }
 
 /// The manifest of the crate, which maturin looks for in the same places.

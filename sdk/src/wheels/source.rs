@@ -6,12 +6,11 @@ use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::confined::{Confined, Network};
-
+use super::packages;
 use crate::dependencies::download::Downloads;
 use crate::dependencies::lock::{Origin, Place};
 use crate::dependencies::requirement::Dependency;
-use crate::dependencies::{LOCK, Lock, Settings, markers, settings, uv};
+use crate::dependencies::{LOCK, Lock, Settings, markers};
 use crate::error::{Error, Problem};
 
 /// The most bytes of an archive, and unpacked. pydantic-core has 0.5 and 3 MB.
@@ -27,6 +26,19 @@ pub struct Source {
     pub version: String,
     /// The path of its folder below the folder of the build.
     pub inner: String,
+}
+
+impl Source {
+    /// The wheel that its build left in the folder `out`.
+    pub fn built(&self, folder: &Path) -> Result<PathBuf, Error> {
+        let entries = fs_err::read_dir(folder.join("out")).map_err(|source| Error::internal("find a wheel", source))?;
+        let mut paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+        let wheel = paths.find(|path| path.extension().is_some_and(|extension| extension == "whl"));
+        wheel.ok_or_else(|| {
+            let message = format!("package `{}` {}: no wheel came out of its build", self.name, self.version);
+            Problem::new(message, "build another version, or use another package").into()
+        })
+    }
 }
 
 /// Fetches the newest version that is wanted, and unpacks it below the folder.
@@ -80,31 +92,12 @@ pub fn fetch(wanted: &Dependency, settings: &Settings, cache: &Path, folder: &Pa
 fn lock(wanted: &Dependency, settings: &Settings, cache: &Path, folder: &Path) -> Result<Lock, Error> {
     const REQUIREMENTS: &str = "requirements.in";
     let fault = |source: std::io::Error| Error::internal("lock a source archive", source);
-    if settings.network == settings::Network::Off {
-        let message = format!("package `{}` cannot be fetched: the network is not to be used", wanted.name());
-        return Err(Problem::new(message, "leave out `--offline`").into());
-    }
-    let program = uv::find_or_install(cache)?;
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let program = match program.is_file() {
-        true => program,
-        false => {
-            std::env::split_paths(&paths).map(|path| path.join(&program)).find(|path| path.is_file()).unwrap_or(program)
-        }
-    };
+    packages::check_network(wanted.name(), settings)?;
     fs_err::write(folder.join(REQUIREMENTS), format!("{}\n", wanted.requirement)).map_err(fault)?;
-    let mut confined = Confined::new(folder, "", Network::Shared).see(&program, "/uv");
-    if let Some(index) = &settings.index_url {
-        confined = confined.set("UV_DEFAULT_INDEX", index.expose().as_str());
-    }
-    if !settings.extra_index_urls.is_empty() {
-        let indexes: Vec<_> = settings.extra_index_urls.iter().map(|index| index.expose().as_str()).collect();
-        confined = confined.set("UV_INDEX", &indexes.join(" "));
-    }
-    let mut arguments = vec!["/uv", "--no-config", "--quiet", "--no-progress", "--color", "never", "pip", "compile"];
+    let mut arguments = [&packages::UV[..], &["pip", "compile"]].concat();
     arguments.extend(["--universal", "--python-version", markers::PYTHON, "--no-deps", "--no-sources", "--no-header"]);
-    arguments.extend(["--no-python-downloads", "--keyring-provider", "disabled", "--cache-dir", "/build/uv"]);
-    arguments.extend(["--format", LOCK, "--output-file", LOCK, REQUIREMENTS]);
+    arguments.extend(["--keyring-provider", "disabled", "--format", LOCK, "--output-file", LOCK, REQUIREMENTS]);
+    let confined = packages::confined(folder, "", settings, cache)?;
     confined.run(&arguments, "finding the source archive", folder, settings.limits.resolve_time)?;
     let text = fs_err::read_to_string(folder.join(LOCK)).map_err(fault)?;
     Ok(Lock { text, origin: Origin::Resolved })

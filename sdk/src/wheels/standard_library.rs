@@ -9,7 +9,6 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::confined::{Confined, Network};
-use super::toolchain::Toolchain;
 use crate::error::Error;
 use crate::work::Work;
 
@@ -44,11 +43,11 @@ cp target/"$TARGET"/release/deps/*.rlib ../out/
 rm -f ../out/libempty-*
 "#;
 
-/// The folder that `rustc --sysroot` takes.
-pub fn find_or_make(toolchain: &Toolchain, cache: &Path, work: &Work) -> Result<PathBuf, Error> {
+/// The folder that `rustc --sysroot` takes, of the rustc that says so of its version.
+pub fn find_or_make(rustc: &str, cache: &Path, work: &Work) -> Result<PathBuf, Error> {
     let fault = |source: std::io::Error| Error::internal("keep Rust's standard library", source);
     let mut hash = Sha256::new();
-    for part in [&RECIPE.to_string(), FLAGS, SCRIPT, &toolchain.version] {
+    for part in [&RECIPE.to_string(), FLAGS, SCRIPT, rustc] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

@@ -58,6 +58,7 @@ mod layers;
 mod local;
 mod merged;
 mod monitoring;
+mod native_builds;
 mod natives;
 mod network;
 mod operations;

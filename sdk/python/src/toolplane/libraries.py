@@ -25,7 +25,11 @@ class _Linked(importlib.machinery.ExtensionFileLoader):
         self._linked_as = linked_as
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return _imp.create_dynamic(ModuleSpec(spec.name, self, origin=self._linked_as))
+        module: ModuleType = _imp.create_dynamic(ModuleSpec(spec.name, self, origin=self._linked_as))
+        # One that is initialized in a single phase has its place from there.
+        if getattr(module, "__file__", None) == self._linked_as:
+            module.__file__ = self.path
+        return module
 
 
 class _Finder:
