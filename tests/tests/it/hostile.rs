@@ -259,15 +259,6 @@ async fn every_trick_has_its_outcome_and_a_neighbour_never_notices() {
         client.publish(tool, project, "major").await.expect(201);
     }
 
-    let is_over = AtomicBool::new(false);
-    let neighbour = async {
-        let mut calls = 0;
-        while !is_over.load(Ordering::Relaxed) {
-            assert_eq!(client.result(&counter, json!({})).await, succeeded("1"));
-            calls += 1;
-        }
-        calls
-    };
     let tricks = async {
         let mut wrong = Vec::new();
         // What floods takes its time, and more of it side by side.
@@ -276,6 +267,24 @@ async fn every_trick_has_its_outcome_and_a_neighbour_never_notices() {
                 wrong.extend(play(client, &hostile, some).await);
             }
         }
+        wrong
+    };
+    beside_a_neighbour(client, &counter, tricks).await;
+}
+
+/// Has tricks played while a neighbour's calls of `counter` keep succeeding. What had another outcome fails the test.
+pub async fn beside_a_neighbour(client: &Client, counter: &str, tricks: impl Future<Output = Vec<String>>) {
+    let is_over = AtomicBool::new(false);
+    let neighbour = async {
+        let mut calls = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            assert_eq!(client.result(counter, json!({})).await, succeeded("1"));
+            calls += 1;
+        }
+        calls
+    };
+    let tricks = async {
+        let wrong = tricks.await;
         is_over.store(true, Ordering::Relaxed);
         wrong
     };

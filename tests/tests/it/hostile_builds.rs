@@ -1,12 +1,8 @@
 //! Hostile projects: what they do while they are imported, through the real server, each refused with what it ran into,
 //! while the calls of a well-behaved neighbour keep succeeding.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use serde_json::json;
-
-use crate::client::succeeded;
 use crate::dependencies::write_project;
+use crate::hostile::beside_a_neighbour;
 use crate::server::Server;
 
 /// Small limits, so that they are reached soon.
@@ -44,15 +40,6 @@ async fn what_a_project_does_while_it_is_imported_stays_within_its_limits() {
     }
     author.push(&[]);
 
-    let is_over = AtomicBool::new(false);
-    let neighbour = async {
-        let mut calls = 0;
-        while !is_over.load(Ordering::Relaxed) {
-            assert_eq!(client.result(&counter, json!({})).await, succeeded("1"));
-            calls += 1;
-        }
-        calls
-    };
     let tricks = async {
         let mut wrong = Vec::new();
         for (trick, _, told) in TRICKS {
@@ -62,11 +49,8 @@ async fn what_a_project_does_while_it_is_imported_stays_within_its_limits() {
                 wrong.push(format!("{trick}: {} {detail}", answer.status));
             }
         }
-        is_over.store(true, Ordering::Relaxed);
         wrong
     };
-    let (calls, wrong) = tokio::join!(neighbour, tricks);
-    assert!(wrong.is_empty(), "{} tricks had another outcome:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(calls > 50, "the neighbour was answered {calls} times");
+    beside_a_neighbour(client, &counter, tricks).await;
     assert!(client.versions(&tool).await.is_empty());
 }
