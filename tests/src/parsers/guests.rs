@@ -50,9 +50,11 @@ pub fn http(bytes: &[u8]) {
         };
         let ((), read) = tokio::time::timeout(TIME, async { tokio::join!(write, read) }).await.expect("it ends");
         drop(guest);
-        for form in forms() {
+        // What the guest itself has written may come back to it.
+        let has = |text: &[u8], form: &str| text.windows(form.len()).any(|window| window == form.as_bytes());
+        for form in forms().iter().filter(|form| !has(&bytes, form)) {
             let shown = String::from_utf8_lossy(&read);
-            assert!(!read.windows(form.len()).any(|window| window == form.as_bytes()), "{form} is in {shown}");
+            assert!(!has(&read, form), "{form} is in {shown}");
         }
         // A connection that waits for another guest is closed by now: nobody holds its other end.
         server.abort();
