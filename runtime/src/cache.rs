@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sdk::artifact::{self, Artifact, Label};
 use sdk::base::Base;
-use sdk::dependencies::site;
+use sdk::dependencies::{Packages, site};
 use sdk::input_schema::InputSchema;
 use sdk::libraries;
 use sdk::project::MANIFEST;
@@ -99,12 +99,10 @@ impl Cache {
         let label = fs_err::read(folder.join(LABEL)).map_err(unreadable)?;
         let label: Label = serde_json::from_slice(&label).map_err(|source| unreadable(source.into()))?;
         let Some(base) = Base::find(&self.folder, &label.base_key) else { return Ok(None) };
-        if site::find(&base, &label.packages).is_none() {
-            return Ok(None);
-        }
+        let Some(packages) = site::find(&base, &label.packages) else { return Ok(None) };
         let memory_bytes = usize::try_from(memory.len()).unwrap_or(usize::MAX);
         let image = (folder.join(MEMORY), memory_bytes);
-        Unpacked::new(sha256, label, base, image, folder.join(FILES)).map(Some)
+        Unpacked::new(sha256, label, &packages, image, folder.join(FILES)).map(Some)
     }
 
     /// An empty folder in the cache, which goes when it is dropped, unless it was moved away.
@@ -157,16 +155,17 @@ struct Inner {
 }
 
 impl Unpacked {
-    /// A tool of a base, with the file of its memory, whose size is known, and the folder of its project's files.
+    /// A tool with these packages, and so of their base, with the file of its memory, whose size is known, and the folder of
+    /// its project's files.
     pub(crate) fn new(
         sha256: &str,
         label: Label,
-        base: Base,
+        packages: &Packages,
         (image, memory_bytes): (PathBuf, usize),
         files: PathBuf,
     ) -> Result<Self, Error> {
         let input_schema = input::parse(&label.description)?;
-        let packages = site::find(&base, &label.packages).ok_or_else(gone)?;
+        let base = packages.base().clone();
         let mut mounts = vec![
             Mount { host: base.python(), guest: "/python", access: Access::Read },
             Mount { host: files, guest: "/tool", access: Access::Read },

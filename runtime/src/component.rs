@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sdk::artifact::Label;
-use sdk::base::Base;
+use sdk::dependencies::Packages;
 use sdk::merge;
 use sdk::sandbox::{Host, ToolPre};
 
@@ -50,7 +50,7 @@ impl Tool {
     pub(crate) fn of_draft(
         shared: &Arc<Shared>,
         image: &merge::Image,
-        base: &Base,
+        packages: &Packages,
         label: Label,
         files: PathBuf,
     ) -> Result<Self, Error> {
@@ -58,7 +58,7 @@ impl Tool {
         let work = shared.cache.work_folder().map_err(unmapped)?;
         let path = work.path().join("memory");
         Image::write(&path, content.len, content.runs).map_err(unmapped)?;
-        Self::of(shared, Unpacked::new("", label, base.clone(), (path, content.len), files)?)
+        Self::of(shared, Unpacked::new("", label, packages, (path, content.len), files)?)
     }
 }
 

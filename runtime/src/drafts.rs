@@ -53,7 +53,7 @@ impl Drafts {
         let packages = dependencies::install(&project, &lock, &self.settings, cache)?;
         let draft = self.snapshotters.of(packages.base())?.draft(&project, &packages, &Limits::for_build())?;
         let snapshot::Draft { label, image, files, logs, .. } = draft;
-        let tool = Tool::of_draft(shared, &image, packages.base(), label, files.path().to_owned())?;
+        let tool = Tool::of_draft(shared, &image, &packages, label, files.path().to_owned())?;
         Ok(Draft { tool, logs, _files: files })
     }
 }

@@ -104,12 +104,10 @@ impl App {
         variables: OpenVariables,
         request: Invoke,
     ) -> Result<Vec<Invocation>> {
-        let variables = Arc::new(variables);
         let tenant: Arc<str> = Arc::from(caller.org.as_str());
         let runs = request.inputs.into_iter().zip(tickets).map(|(input, ticket)| {
             let source = request.source.clone().unwrap_or_else(|| default_source(caller, input.mode));
-            let (loaded, variables, tenant) = (loaded.clone(), Arc::clone(&variables), Arc::clone(&tenant));
-            let run = Arc::clone(self).run_once(loaded, variables, tenant, input, ticket).in_current_span();
+            let run = self.run_once(&loaded, &variables, &tenant, input, ticket);
             async move {
                 let (id, created_at, inputs, report) = run.await?;
                 Ok::<_, Error>(record(tool, version, source, (id, created_at, inputs), report))
@@ -147,10 +145,10 @@ impl App {
 
     /// Runs a tool once, as soon as it has its turn.
     pub(crate) async fn run_once(
-        self: Arc<Self>,
-        loaded: Unpacked,
-        variables: Arc<OpenVariables>,
-        tenant: Arc<str>,
+        &self,
+        loaded: &Unpacked,
+        variables: &OpenVariables,
+        tenant: &Arc<str>,
         input: Input,
         mut ticket: Ticket,
     ) -> Result<(InvocationId, Timestamp, Value, Report)> {
@@ -173,7 +171,7 @@ impl App {
                 .map(|(name, value)| (name.clone(), exposed(value)))
                 .collect(),
             invocation_id: id.to_string(),
-            tenant,
+            tenant: Arc::clone(tenant),
             echoes_logs: false,
         };
         self.metrics.invocations_running.inc();

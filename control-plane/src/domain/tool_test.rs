@@ -74,8 +74,7 @@ impl App {
         let (inputs, variables) = request.opened();
         let tenant: Arc<str> = Arc::from(org.as_str());
         let runs = inputs.into_iter().zip(tickets).map(|(input, ticket)| {
-            let (loaded, variables, tenant) = (loaded.clone(), Arc::clone(&variables), Arc::clone(&tenant));
-            let run = Arc::clone(self).run_once(loaded, variables, tenant, input, ticket);
+            let run = self.run_once(&loaded, &variables, &tenant, input, ticket);
             async move {
                 let (_id, _created_at, _inputs, report) = run.await?;
                 let duration_ms = duration_ms(&report);
@@ -124,10 +123,10 @@ impl ToolTest {
         if problems.is_empty() { Ok(()) } else { Err(Error::BadRequest(problems.join("\n"))) }
     }
 
-    fn opened(self) -> (Vec<Input>, Arc<OpenVariables>) {
+    fn opened(self) -> (Vec<Input>, OpenVariables) {
         let secrets = self.secret_envvars.values().cloned().collect();
         let all = self.envvars.into_iter().chain(self.secret_envvars);
         let all = all.map(|(name, value)| (name.to_string(), value)).collect();
-        (self.inputs, Arc::new(OpenVariables { all, secrets }))
+        (self.inputs, OpenVariables { all, secrets })
     }
 }

@@ -53,7 +53,7 @@ pub(super) struct Started {
 impl Started {
     /// Starts the program, and waits until it is ready. It blocks.
     pub(super) fn start(
-        (program, arguments): (&Path, &[&str]),
+        (program, arguments): (&Path, &[String]),
         settings: &Settings,
     ) -> anyhow::Result<(Self, Child, Confinement)> {
         let (socket, theirs) = net::UnixStream::pair().context("failed to make a pair of sockets")?;

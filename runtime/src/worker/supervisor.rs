@@ -28,7 +28,7 @@ use crate::error::Error;
 use crate::invoke::{Call, Limits};
 use crate::outcome::{Failure, MOST_FAILURE_BYTES, Report};
 
-/// How long everything else may take. Loading a tool may compile its base.
+/// How long loading a tool may take, which maps files. Code that is not there is an error.
 const LOADING: Duration = Duration::from_secs(120);
 
 /// What an answer may have beside its texts: a report's numbers, and the names of hosts.
@@ -215,9 +215,8 @@ impl Shared {
         }
         let Options { program, arguments, engine, loaded_tools, .. } = &self.options;
         let settings = Settings { engine: engine.clone(), loaded_tools: *loaded_tools };
-        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let readable = readable(&engine.cache);
-        let (started, child, confinement) = Started::start((program, &arguments), &settings)
+        let (started, child, confinement) = Started::start((program, arguments), &settings)
             .map_err(|source| Error::internal("start the process for sandboxes", source))?;
         tracing::info!(pid = started.pid(), ?confinement, "Started the process for sandboxes");
         let started = Arc::new(started);
